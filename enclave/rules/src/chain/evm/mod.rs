@@ -1,0 +1,135 @@
+//! EVM transactions: legacy (with and without EIP-155) and EIP-1559.
+//!
+//! Both input forms, fields and unsigned serialization, become unsigned bytes first. These are decoded strictly, judged,
+//! and must equal their own re-encoding; the hash that is signed is theirs.
+
+mod address;
+mod fields;
+mod payload;
+mod rlp;
+#[cfg(test)]
+mod tests;
+
+use ruint::aliases::U256;
+use sha3::{Digest, Keccak256};
+
+pub use address::{EvmAddress, EvmAddressError, address_from_uncompressed};
+
+use super::facts::Facts;
+use super::json::parse_bytes;
+use super::signed::SignedEvmTransaction;
+use super::{Curve, RawSignature, Rejection, SignBody, Signable, Signed, Signer, SigningInput};
+use payload::{FieldError, Payload};
+
+/// The largest unsigned serialization that is accepted, in bytes: what geth's transaction pool takes.
+pub const MAX_UNSIGNED_LEN: usize = 128 * 1024;
+
+/// Half the order of secp256k1, big-endian: a larger `s` is refused by the chain (EIP-2).
+const HALF_ORDER: U256 = U256::from_limbs([0xdfe9_2f46_681b_20a0, 0x5d57_6e73_57a4_501d, u64::MAX, 0x7fff_ffff_ffff_ffff]);
+const ORDER: U256 = U256::from_limbs([0xbfd2_5e8c_d036_4141, 0xbaae_dce6_af48_a03b, 0xffff_ffff_ffff_fffe, u64::MAX]);
+
+/// An unsigned EVM transaction, understood.
+struct EvmTransaction {
+    facts: Facts,
+    payload: Payload,
+    signing_hash: [u8; 32],
+}
+
+/// Parses `evm.transaction`: `transaction` (fields) or `unsigned` (hex).
+pub(super) fn parse_transaction(body: &SignBody<'_>, signer: &Signer) -> Result<Box<dyn Signable>, Rejection> {
+    let Some(address) = signer.evm_address else {
+        return Err(Rejection::new("path", "leads to an account without EVM address: choose one on secp256k1"));
+    };
+    let transaction = match (body.transaction, body.unsigned) {
+        (Some(fields), None) => {
+            let unsigned = fields::read_payload(fields, address)?.encode_unsigned();
+            understand(&unsigned).map_err(in_transaction)?
+        }
+        (None, Some(text)) => understand(&decode_hex(text)?).map_err(in_unsigned)?,
+        (Some(_), Some(_)) => return Err(Rejection::new("unsigned", "excludes transaction: send one of them")),
+        (None, None) => return Err(Rejection::new("transaction", "is missing: send transaction or unsigned")),
+    };
+    Ok(Box::new(transaction))
+}
+
+/// Keccak-256 (the original padding, not SHA-3's).
+pub(crate) fn keccak256(bytes: &[u8]) -> [u8; 32] {
+    Keccak256::digest(bytes).into()
+}
+
+impl Signable for EvmTransaction {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn curve(&self) -> Curve {
+        Curve::Secp256k1
+    }
+
+    fn signing_input(&self) -> SigningInput<'_> {
+        SigningInput::Prehash(self.signing_hash)
+    }
+
+    fn finish(&self, signature: &RawSignature) -> Result<Signed, Rejection> {
+        let RawSignature::Secp256k1 { r, s, y_parity } = *signature else {
+            return Err(Rejection::new("signature", "must be made with a secp256k1 key"));
+        };
+        let (r_value, s_value) = checked_scalars(&r, &s)?;
+        let v = self.payload.legacy_v(y_parity);
+        let signed_transaction = self.payload.encode_signed(v.unwrap_or(u64::from(y_parity)), r_value, s_value);
+        Ok(Signed::EvmTransaction(SignedEvmTransaction {
+            r,
+            s,
+            y_parity,
+            v,
+            signing_hash: self.signing_hash,
+            transaction_hash: keccak256(&signed_transaction),
+            signed_transaction,
+        }))
+    }
+}
+
+/// The one path of both input forms: from the bytes that will be hashed to their meaning.
+fn understand(unsigned: &[u8]) -> Result<EvmTransaction, FieldError> {
+    let too_long = unsigned.len() > MAX_UNSIGNED_LEN;
+    if too_long {
+        return Err(FieldError { field: "", message: format!("is longer than {MAX_UNSIGNED_LEN} bytes unsigned") });
+    }
+    let payload = Payload::decode(unsigned)?;
+    let facts = payload.facts()?;
+    // The strict reader leaves no second encoding; should it ever, nothing is signed.
+    if payload.encode_unsigned() != unsigned {
+        return Err(FieldError { field: "", message: "is not in canonical encoding".to_owned() });
+    }
+    Ok(EvmTransaction { facts: Facts::Evm(facts), payload, signing_hash: keccak256(unsigned) })
+}
+
+fn decode_hex(text: &str) -> Result<Vec<u8>, Rejection> {
+    if text.len() > MAX_UNSIGNED_LEN.saturating_mul(2).saturating_add(2) {
+        return Err(Rejection::new("unsigned", format!("is longer than {MAX_UNSIGNED_LEN} bytes")));
+    }
+    parse_bytes(text).map_err(|message| Rejection::new("unsigned", message))
+}
+
+fn in_transaction(error: FieldError) -> Rejection {
+    match error.field {
+        "" => Rejection::new("transaction", error.message),
+        field => Rejection::new(format!("transaction.{field}"), error.message),
+    }
+}
+
+fn in_unsigned(error: FieldError) -> Rejection {
+    match error.field {
+        "" => Rejection::new("unsigned", error.message),
+        field => Rejection::new("unsigned", format!("{field} {}", error.message)),
+    }
+}
+
+/// Both scalars, if a chain would take them. The wallet makes no others: this is a second look.
+fn checked_scalars(r: &[u8; 32], s: &[u8; 32]) -> Result<(U256, U256), Rejection> {
+    let (r, s) = (U256::from_be_bytes(*r), U256::from_be_bytes(*s));
+    if r.is_zero() || r >= ORDER || s.is_zero() || s > HALF_ORDER {
+        return Err(Rejection::new("signature", "is out of range: r below the order, s at most half of it, neither 0"));
+    }
+    Ok((r, s))
+}

@@ -1,0 +1,143 @@
+//! Solana transactions in wire format: signatures, then a legacy or version 0 message.
+//!
+//! The message's own bytes are what is signed, so nothing is re-encoded: only our signature slot changes.
+
+mod address;
+mod message;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::value::RawValue;
+
+pub use address::{SolanaAddress, SolanaAddressError};
+
+use super::facts::{Facts, SolanaTransactionFacts};
+use super::json::Value;
+use super::signed::SignedSolanaTransaction;
+use super::{Curve, RawSignature, Rejection, SignBody, Signable, Signed, Signer, SigningInput};
+use wire::Reader;
+
+/// The largest legacy or version 0 transaction, in bytes: what fits an IPv6 packet (`PACKET_DATA_SIZE`).
+pub const MAX_WIRE_LEN: usize = 1232;
+/// Its length in base64, with room for needless JSON escapes.
+const MAX_JSON_LEN: usize = 6 * 4 * MAX_WIRE_LEN.div_ceil(3) + 2;
+
+const SIGNATURE_LEN: usize = 64;
+const EMPTY_SLOT: [u8; SIGNATURE_LEN] = [0; SIGNATURE_LEN];
+/// The first byte of a version 1 transaction, whose message comes before the signatures.
+const V1_PREFIX: u8 = 0x81;
+
+/// A Solana transaction that waits for our signature.
+struct SolanaTransaction {
+    facts: Facts,
+    /// The required signers, in the order of their slots.
+    signers: Vec<SolanaAddress>,
+    signatures: Vec<[u8; SIGNATURE_LEN]>,
+    our_slot: usize,
+    message: Vec<u8>,
+    /// The encoded number of signatures.
+    prefix: Vec<u8>,
+}
+
+/// Parses `solana.transaction`: `transaction`, the wire format in base64.
+pub(super) fn parse_transaction(body: &SignBody<'_>, signer: &Signer) -> Result<Box<dyn Signable>, Rejection> {
+    let Some(ours) = signer.ed25519.map(SolanaAddress::new) else {
+        return Err(Rejection::new("path", "leads to an account without Solana address: choose one on ed25519"));
+    };
+    if body.unsigned.is_some() {
+        return Err(Rejection::new("unsigned", "is not for solana.transaction: send transaction"));
+    }
+    let Some(transaction) = body.transaction else {
+        return Err(Rejection::new("transaction", "is missing: send the transaction's wire format in base64"));
+    };
+    Ok(Box::new(SolanaTransaction::parse(&decode_base64(transaction)?, ours)?))
+}
+
+impl SolanaTransaction {
+    fn parse(wire: &[u8], ours: SolanaAddress) -> Result<Self, Rejection> {
+        if wire.first() == Some(&V1_PREFIX) {
+            return Err(reject("is a version 1 transaction, which is not supported yet: use version 0 or legacy"));
+        }
+        let mut reader = Reader::new(wire);
+        let signatures = reader.items(|reader, _| reader.array::<SIGNATURE_LEN>());
+        let signatures = signatures.map_err(|cause| Rejection::new("transaction.signatures", cause.to_string()))?;
+        let message = reader.rest().to_vec();
+        let facts = message::parse_message(&message)?;
+        check_signature_count(signatures.len(), &facts)?;
+        let our_slot = facts.signers.iter().position(|signer| *signer == ours);
+        let our_slot = our_slot.ok_or_else(|| reject(format!("does not ask for a signature of {ours}")))?;
+        let prefix_len = wire.len().saturating_sub(message.len()).saturating_sub(signatures.as_flattened().len());
+        Ok(Self {
+            signers: facts.signers.clone(),
+            facts: Facts::Solana(facts),
+            signatures,
+            our_slot,
+            prefix: wire.iter().take(prefix_len).copied().collect(),
+            message,
+        })
+    }
+}
+
+impl Signable for SolanaTransaction {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn curve(&self) -> Curve {
+        Curve::Ed25519
+    }
+
+    fn signing_input(&self) -> SigningInput<'_> {
+        SigningInput::Message(&self.message)
+    }
+
+    fn finish(&self, signature: &RawSignature) -> Result<Signed, Rejection> {
+        let RawSignature::Ed25519(signature) = *signature else {
+            return Err(Rejection::new("signature", "must be made with an Ed25519 key"));
+        };
+        if signature == EMPTY_SLOT {
+            return Err(Rejection::new("signature", "must not be all zeros, which marks an empty slot"));
+        }
+        let mut signatures = self.signatures.clone();
+        match signatures.get_mut(self.our_slot) {
+            Some(slot) => *slot = signature,
+            None => return Err(reject("has no slot for our signature")),
+        }
+        let missing = self.signers.iter().zip(&signatures).filter(|(_, slot)| **slot == EMPTY_SLOT);
+        Ok(Signed::SolanaTransaction(SignedSolanaTransaction {
+            signature,
+            signed_transaction: [&self.prefix, signatures.as_flattened(), &self.message].concat(),
+            missing_signers: missing.map(|(signer, _)| *signer).collect(),
+            transaction_id: signatures.first().copied().filter(|first| *first != EMPTY_SLOT),
+        }))
+    }
+}
+
+fn decode_base64(transaction: &RawValue) -> Result<Vec<u8>, Rejection> {
+    const TOO_LONG: &str = "must be at most 1232 bytes";
+    if transaction.get().len() > MAX_JSON_LEN {
+        return Err(reject(TOO_LONG));
+    }
+    let text = Value::new("transaction", transaction).string()?;
+    let wire = STANDARD.decode(text).map_err(|_| reject("must be standard base64 with padding"))?;
+    if wire.len() > MAX_WIRE_LEN {
+        return Err(reject(TOO_LONG));
+    }
+    Ok(wire)
+}
+
+fn check_signature_count(count: usize, facts: &SolanaTransactionFacts) -> Result<(), Rejection> {
+    let required = facts.signers.len();
+    if count == required {
+        return Ok(());
+    }
+    let message = format!("has {count} slots where the message requires {required} (fill unused ones with zeros)");
+    Err(Rejection::new("transaction.signatures", message))
+}
+
+fn reject(message: impl Into<String>) -> Rejection {
+    Rejection::new("transaction", message)
+}

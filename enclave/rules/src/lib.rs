@@ -1,0 +1,34 @@
+//! Pure rules: what would be signed, who wrote the policy, and may it be.
+//!
+//! No I/O, no clock, no randomness, no keys: bytes in, decisions out. The enclave runs this code on
+//! what a hostile host hands it, and `signerctl` runs the same code on an operator's machine, so a
+//! policy that checks out there means the same thing inside.
+//!
+//! - [`chain`]: strict parsers from bytes to [`chain::Facts`], and back to signed transactions;
+//! - [`dsse`], [`authority`]: statements signed by k of n admins;
+//! - [`configuration`], [`bundle`]: what the admins sign;
+//! - [`policy`]: bundle and facts to a decision;
+//! - [`statement`]: what an attestation document vouches for.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub mod authority;
+pub mod bundle;
+pub mod chain;
+pub mod configuration;
+pub mod dsse;
+pub mod hex_bytes;
+pub mod keyring_request;
+pub mod name;
+pub mod policy;
+pub mod statement;
+pub mod timestamp;

@@ -1,0 +1,244 @@
+//! From a bundle and what is asked to a decision.
+//!
+//! Default deny; a rule that denies wins over all that allow; no loops, no order among rules but
+//! for naming which one decided.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    bundle::{Bundle, ClientAuth, Effect, Operation, WalletId, WalletSelector},
+    name::Name,
+    timestamp::Timestamp,
+};
+
+/// A bundle made ready to decide.
+#[derive(Debug)]
+pub struct Policy {
+    version: u64,
+    not_before: Timestamp,
+    expires: Timestamp,
+    anonymous: Option<Name>,
+    rules: Vec<CompiledRule>,
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// When.
+    pub now: Timestamp,
+    /// By whom.
+    pub client: &'a Name,
+    /// What.
+    pub operation: Operation,
+    /// On which wallet.
+    pub wallet: WalletId,
+    /// On which chain, where the operation is about one.
+    pub chain: Chain,
+}
+
+/// The chain that an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chain {
+    /// None, or one without chain ids (Solana).
+    None,
+    /// An EVM chain.
+    Evm(u64),
+    /// Every EVM chain: a transaction from before EIP-155.
+    EveryEvm,
+}
+
+/// The answer, with the rule that gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// Allowed by this rule.
+    Allowed(Name),
+    /// Denied by this rule.
+    DeniedBy(Name),
+    /// Denied because no rule allows it.
+    NotAllowed,
+    /// Denied because the bundle is not in force yet.
+    NotYetInForce,
+    /// Denied because the bundle is no longer in force.
+    Expired,
+}
+
+#[derive(Debug)]
+struct CompiledRule {
+    id: Name,
+    effect: Effect,
+    operations: HashSet<Operation>,
+    clients: Option<HashSet<Name>>,
+    wallets: Option<HashSet<WalletId>>,
+    chain_ids: Option<HashSet<u64>>,
+}
+
+impl Policy {
+    /// Prepares a bundle; it must have come from [`Bundle::from_json`].
+    pub fn new(bundle: &Bundle) -> Self {
+        let groups: HashMap<&Name, &[WalletId]> =
+            bundle.wallet_groups.iter().map(|group| (&group.id, group.wallets.as_slice())).collect();
+        let rules = bundle
+            .rules
+            .iter()
+            .map(|rule| CompiledRule {
+                id: rule.id.clone(),
+                effect: rule.effect,
+                operations: rule.operations.iter().copied().collect(),
+                clients: rule.clients.as_ref().map(|clients| clients.iter().cloned().collect()),
+                wallets: rule.wallets.as_ref().map(|selectors| wallets_of(selectors, &groups)),
+                chain_ids: rule.chain_ids.as_ref().map(|ids| ids.iter().copied().collect()),
+            })
+            .collect();
+        let anonymous = bundle.clients.iter().find(|client| client.auth == ClientAuth::None);
+        Self {
+            version: bundle.version,
+            not_before: bundle.not_before,
+            expires: bundle.expires,
+            anonymous: anonymous.map(|client| client.id.clone()),
+            rules,
+        }
+    }
+
+    /// The bundle's version.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The client whose requests carry no proof, if the quorum wrote one.
+    pub fn anonymous_client(&self) -> Option<&Name> {
+        self.anonymous.as_ref()
+    }
+
+    /// Decides.
+    pub fn decide(&self, query: &Query<'_>) -> Decision {
+        if query.now < self.not_before {
+            return Decision::NotYetInForce;
+        }
+        if query.now >= self.expires {
+            return Decision::Expired;
+        }
+        let mut allowing = None;
+        for rule in self.rules.iter().filter(|rule| rule.matches(query)) {
+            match rule.effect {
+                Effect::Deny => return Decision::DeniedBy(rule.id.clone()),
+                Effect::Allow => allowing = allowing.or(Some(&rule.id)),
+            }
+        }
+        allowing.map_or(Decision::NotAllowed, |rule| Decision::Allowed(rule.clone()))
+    }
+}
+
+impl Decision {
+    /// Whether the answer is yes.
+    pub fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed(_))
+    }
+
+    /// The rule that decided, if one did.
+    pub fn rule(&self) -> Option<&Name> {
+        match self {
+            Self::Allowed(rule) | Self::DeniedBy(rule) => Some(rule),
+            Self::NotAllowed | Self::NotYetInForce | Self::Expired => None,
+        }
+    }
+}
+
+impl CompiledRule {
+    fn matches(&self, query: &Query<'_>) -> bool {
+        self.operations.contains(&query.operation)
+            && self.clients.as_ref().is_none_or(|clients| clients.contains(query.client))
+            && self.wallets.as_ref().is_none_or(|wallets| wallets.contains(&query.wallet))
+            && self.chain_ids.as_ref().is_none_or(|ids| match query.chain {
+                Chain::Evm(id) => ids.contains(&id),
+                Chain::EveryEvm => self.effect == Effect::Deny,
+                Chain::None => false,
+            })
+    }
+}
+
+fn wallets_of(selectors: &[WalletSelector], groups: &HashMap<&Name, &[WalletId]>) -> HashSet<WalletId> {
+    selectors
+        .iter()
+        .flat_map(|selector| match selector {
+            WalletSelector::Wallet(id) => std::slice::from_ref(id),
+            WalletSelector::Group(name) => groups.get(name).copied().unwrap_or_default(),
+        })
+        .copied()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::hex_bytes::HexBytes;
+
+    fn policy(rules: &serde_json::Value) -> Policy {
+        let bundle = json!({
+            "format": crate::bundle::FORMAT, "authority": "00".repeat(32), "version": 1, "previous": null,
+            "not_before": "2026-01-01T00:00:00Z", "expires": "2026-02-01T00:00:00Z",
+            "least_configuration_epoch": 0, "keyrings": [],
+            "clients": [{"id": "backend", "auth": "none"}],
+            "wallet_groups": [{"id": "hot", "wallets": [wallet(1).to_string()]}],
+            "rules": rules
+        });
+        Policy::new(&Bundle::from_json(bundle.to_string().as_bytes()).unwrap())
+    }
+
+    fn wallet(byte: u8) -> WalletId {
+        WalletId(HexBytes([byte; 16]))
+    }
+
+    fn ask(policy: &Policy, wallet: WalletId, chain: Chain) -> Decision {
+        ask_at(policy, "2026-01-15T00:00:00Z", wallet, chain)
+    }
+
+    fn ask_at(policy: &Policy, now: &str, wallet: WalletId, chain: Chain) -> Decision {
+        policy.decide(&Query {
+            now: now.parse().unwrap(),
+            client: &"backend".parse().unwrap(),
+            operation: Operation::EvmTransaction,
+            wallet,
+            chain,
+        })
+    }
+
+    #[test]
+    fn nothing_is_allowed_by_default() {
+        assert_eq!(ask(&policy(&json!([])), wallet(1), Chain::Evm(1)), Decision::NotAllowed);
+    }
+
+    #[test]
+    fn atoms_must_all_match() {
+        let policy = policy(&json!([
+            {"id": "pay", "effect": "allow", "operations": ["evm.transaction"], "wallets": ["@hot"], "chain_ids": [1, 10]}
+        ]));
+        assert_eq!(ask(&policy, wallet(1), Chain::Evm(10)), Decision::Allowed("pay".parse().unwrap()));
+        assert_eq!(ask(&policy, wallet(2), Chain::Evm(10)), Decision::NotAllowed);
+        assert_eq!(ask(&policy, wallet(1), Chain::Evm(5)), Decision::NotAllowed);
+        assert_eq!(ask(&policy, wallet(1), Chain::EveryEvm), Decision::NotAllowed);
+        assert_eq!(ask(&policy, wallet(1), Chain::None), Decision::NotAllowed);
+    }
+
+    #[test]
+    fn a_rule_that_denies_wins() {
+        let policy = policy(&json!([
+            {"id": "all", "effect": "allow", "operations": ["evm.transaction"]},
+            {"id": "not-mainnet", "effect": "deny", "operations": ["evm.transaction"], "chain_ids": [1]}
+        ]));
+        assert_eq!(ask(&policy, wallet(1), Chain::Evm(1)), Decision::DeniedBy("not-mainnet".parse().unwrap()));
+        assert_eq!(ask(&policy, wallet(1), Chain::Evm(2)), Decision::Allowed("all".parse().unwrap()));
+        // Sendable on mainnet too, so the denial covers it.
+        assert_eq!(ask(&policy, wallet(1), Chain::EveryEvm), Decision::DeniedBy("not-mainnet".parse().unwrap()));
+    }
+
+    #[test]
+    fn time_decides_first() {
+        let policy = policy(&json!([{"id": "all", "effect": "allow", "operations": ["evm.transaction"]}]));
+        let at = |now| ask_at(&policy, now, wallet(1), Chain::Evm(1));
+        assert_eq!(at("2025-12-31T23:59:59Z"), Decision::NotYetInForce);
+        assert!(at("2026-01-01T00:00:00Z").is_allowed() && at("2026-01-31T23:59:59Z").is_allowed());
+        assert_eq!(at("2026-02-01T00:00:00Z"), Decision::Expired);
+    }
+}

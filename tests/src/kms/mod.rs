@@ -1,0 +1,35 @@
+//! A Key Management Service for tests: KMS's protocol over HTTPS, with the parts that protect a key done for real.
+//!
+//! Requests are authenticated (SigV4), attestation documents verified, key policies evaluated, ciphertexts bound to their
+//! encryption context, answers to enclaves sealed in KMS's own envelope, and all of it logged as `CloudTrail` does. What
+//! is missing is what no key policy protects: identity policies, key rotation, asymmetric keys.
+//!
+//! One request passes, in order: `http`, `service`, `sigv4`, `operations`, `recipient`, `policy`, `blob`, `envelope`,
+//! `trail`.
+
+mod ber;
+mod blob;
+mod emulator;
+mod envelope;
+mod error;
+mod fault;
+mod http;
+mod operations;
+mod policy;
+mod principal;
+mod recipient;
+mod service;
+mod sigv4;
+mod store;
+#[cfg(test)]
+mod tests;
+mod time;
+mod trail;
+
+pub use self::blob::EncryptionContext;
+pub use self::emulator::{KmsEmulator, KmsHandle, KmsOptions, StartError};
+pub use self::envelope::EnvelopeForm;
+pub use self::error::KmsError;
+pub use self::fault::Fault;
+pub use self::principal::PrincipalSpec;
+pub use self::store::KeySpec;

@@ -1,0 +1,59 @@
+//! `Recipient`: an enclave's attestation document, judged as KMS judges it.
+
+use serde::Deserialize;
+use signer_eif::verify::{Document, Root, verify};
+
+use super::envelope::RecipientKey;
+use super::error::KmsError;
+use super::operations::Base64;
+use super::policy::Context;
+
+/// Age at which a document is refused, in milliseconds.
+const MAX_AGE_MS: u64 = 5 * 60 * 1_000;
+
+/// The parameter as it comes.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct RecipientInfo {
+    key_encryption_algorithm: Option<String>,
+    attestation_document: Option<Base64>,
+}
+
+/// A verified enclave with a key to encrypt to.
+#[derive(Debug)]
+pub(super) struct Recipient {
+    pub(super) document: Document,
+    pub(super) key: RecipientKey,
+}
+
+impl Recipient {
+    /// Verifies the document against `root` at `now_ms`.
+    pub(super) fn verify(info: &RecipientInfo, root: &Root, now_ms: u64) -> Result<Self, KmsError> {
+        if info.key_encryption_algorithm.as_deref() != Some("RSAES_OAEP_SHA_256") {
+            return Err(KmsError::validation("KeyEncryptionAlgorithm must be RSAES_OAEP_SHA_256."));
+        }
+        let document =
+            info.attestation_document.as_ref().ok_or_else(|| refused("AttestationDocument is missing"))?;
+        let document = verify(&document.0, root).map_err(refused)?;
+        document.check_age(now_ms, MAX_AGE_MS).map_err(refused)?;
+        let spki = document.public_key.as_deref().ok_or_else(|| refused("public_key is missing"))?;
+        let key = RecipientKey::from_spki(spki)
+            .map_err(|_| refused("public_key is not an RSA key of at least 2048 bits"))?;
+        Ok(Self { document, key })
+    }
+
+    /// Adds what policies can ask about the enclave.
+    pub(super) fn describe(&self, context: &mut Context) {
+        for (index, value) in &self.document.pcrs {
+            let value = hex::encode(value);
+            if *index == 0 {
+                context.add("kms:RecipientAttestation:ImageSha384", value.clone());
+            }
+            context.add(&format!("kms:RecipientAttestation:PCR{index}"), value);
+        }
+    }
+}
+
+fn refused(reason: impl ToString) -> KmsError {
+    KmsError::validation(format!("Failed to verify the attestation document: {}", reason.to_string()))
+}
