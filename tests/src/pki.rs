@@ -3,15 +3,16 @@
 //! Both are real X.509 with real validity checks against them; only their roots are ours. A root can be kept in a
 //! directory, so that an NSM emulator in one process and a KMS emulator in another trust the same one.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P384_SHA384, SerialNumber,
 };
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -19,9 +20,11 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 /// Length of a root's validity, as Amazon's attestation root: 30 years.
-const ROOT_VALIDITY: Duration = Duration::from_secs(30 * 365 * 86_400);
+const ROOT_VALIDITY: Duration = Duration::from_hours(30 * 365 * 24);
+/// Length of a server certificate's validity.
+const SERVER_VALIDITY: Duration = Duration::from_hours(395 * 24);
 /// How far before "now" a certificate's validity starts, so that clock hooks of some days still find it valid.
-const BACKDATED: Duration = Duration::from_secs(30 * 86_400);
+const BACKDATED: Duration = Duration::from_hours(30 * 24);
 
 /// The root that signs the chains of emulated Nitro hypervisors.
 #[derive(Debug)]
@@ -79,7 +82,7 @@ impl TlsAuthority {
         pem("CERTIFICATE", &self.0.certificate)
     }
 
-    /// A server certificate for `names` (DNS names or IP addresses), valid for a year, with its key.
+    /// A server certificate for `names` (DNS names or IP addresses), with its key.
     pub fn issue(&self, names: &[String]) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
         let key = KeyPair::generate().expect("P-256 key generation needs only randomness");
         let mut parameters = CertificateParams::new(names).expect("the caller gives valid DNS names");
@@ -87,7 +90,7 @@ impl TlsAuthority {
         parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         parameters.use_authority_key_identifier_extension = true;
-        valid_for(&mut parameters, unix_now() - BACKDATED, Duration::from_secs(395 * 86_400));
+        valid_for(&mut parameters, backdated_now(), SERVER_VALIDITY);
         let certificate = parameters.signed_by(&key, &self.0.issuer).expect("the parameters are complete");
         let key = PrivatePkcs8KeyDer::from(key.serialize_der());
         (certificate.into(), key.into())
@@ -136,7 +139,8 @@ pub(crate) fn name(common_name: &str) -> DistinguishedName {
 pub(crate) fn authority(common_name: &str, path_length: Option<u8>) -> CertificateParams {
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = name(common_name);
-    parameters.is_ca = IsCa::Ca(path_length.map_or(BasicConstraints::Unconstrained, BasicConstraints::Constrained));
+    parameters.is_ca =
+        IsCa::Ca(path_length.map_or(BasicConstraints::Unconstrained, BasicConstraints::Constrained));
     parameters.key_usages =
         vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     parameters
@@ -157,7 +161,7 @@ impl Root {
     fn generate(common_name: &str) -> Self {
         let key = p384_key();
         let mut parameters = authority(common_name, None);
-        valid_for(&mut parameters, unix_now() - BACKDATED, ROOT_VALIDITY);
+        valid_for(&mut parameters, backdated_now(), ROOT_VALIDITY);
         let certificate = parameters.self_signed(&key).expect("the parameters are complete");
         Self { certificate: certificate.into(), issuer: Issuer::new(parameters, key) }
     }
@@ -171,20 +175,28 @@ impl Root {
             publish(&path, &text)?;
         }
         let text = fs::read_to_string(&path)?;
-        let invalid = |what: &str| io::Error::new(ErrorKind::InvalidData, format!("{}: {what}", path.display()));
-        let certificate = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| invalid("no certificate"))?;
+        let invalid =
+            |what: &str| io::Error::new(ErrorKind::InvalidData, format!("{}: {what}", path.display()));
+        let certificate =
+            CertificateDer::from_pem_slice(text.as_bytes()).map_err(|_| invalid("no certificate"))?;
         let key = PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|_| invalid("no private key"))?;
-        let key = KeyPair::from_der_and_sign_algo(&key, &PKCS_ECDSA_P384_SHA384).map_err(|_| invalid("not P-384"))?;
+        let key = KeyPair::from_der_and_sign_algo(&key, &PKCS_ECDSA_P384_SHA384)
+            .map_err(|_| invalid("not P-384"))?;
         fs::write(directory.join(format!("{prefix}-root.pem")), pem("CERTIFICATE", &certificate))?;
         // Only the issuer's name and key go into what it signs: the rest of its parameters need not be read back.
         Ok(Self { certificate, issuer: Issuer::new(authority(common_name, None), key) })
     }
 }
 
-/// Writes `text` to `path` unless another process was faster. A hard link appears whole or not at all.
+fn backdated_now() -> Duration {
+    unix_now().saturating_sub(BACKDATED)
+}
+
+/// Writes `text` to `path`, for its owner only, unless another process was faster. A hard link appears whole or not at all.
 fn publish(path: &Path, text: &str) -> io::Result<()> {
     let temporary = path.with_extension(format!("{}.tmp", std::process::id()));
-    fs::write(&temporary, text)?;
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    file.write_all(text.as_bytes())?;
     let linked = fs::hard_link(&temporary, path);
     fs::remove_file(&temporary)?;
     match linked {
@@ -212,7 +224,8 @@ mod tests {
         let second = AttestationAuthority::load_or_create(&directory).expect("the root just written");
         assert_eq!(first.root_der(), second.root_der());
         assert_eq!(first.issuer().key().serialized_der(), second.issuer().key().serialized_der());
-        let alone = CertificateDer::from_pem_file(directory.join("attestation-root.pem")).expect("the root alone");
+        let alone =
+            CertificateDer::from_pem_file(directory.join("attestation-root.pem")).expect("the root alone");
         assert_eq!(&alone, first.root_der());
         fs::remove_dir_all(&directory).expect("our own directory");
     }

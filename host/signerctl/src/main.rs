@@ -1,2 +1,34 @@
-//! See Cargo.toml.
-fn main() {}
+//! `signerctl`: the command line of those who run and audit an appliance.
+//!
+//! Everything it believes is checked here, on the operator's machine: signatures against the admins'
+//! keys, attestation documents against AWS's root. What a server says beyond that is only shown.
+
+mod attest;
+mod attestation;
+mod cli;
+mod config;
+mod envelope;
+mod failure;
+mod files;
+mod http;
+mod keygen;
+mod keyring;
+mod keys;
+mod kms_policy;
+mod measurements;
+mod output;
+mod policy;
+mod problem;
+mod status;
+mod wallet;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let terminal = output::Terminal::new(cli.json);
+    let result = cli.run(&terminal);
+    terminal.finish(result)
+}

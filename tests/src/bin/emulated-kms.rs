@@ -55,7 +55,8 @@ struct Configuration {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let (mut terminated, mut interrupted) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminated, mut interrupted) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let kms = KmsEmulator::start(options(Arguments::parse())?).await?;
     println!("{}", json!({"ready": true, "address": kms.address().to_string()}));
     tokio::select! {

@@ -14,7 +14,12 @@ pub type EncryptionContext = BTreeMap<String, String>;
 const MAGIC: [u8; 5] = [0x01, 0x02, 0x02, 0x00, 0x78];
 
 /// Encrypts `plaintext` under the key `key_arn`, whose material is `material`.
-pub(super) fn seal(key_arn: &str, material: &[u8; 32], context: &EncryptionContext, plaintext: &[u8]) -> Vec<u8> {
+pub(super) fn seal(
+    key_arn: &str,
+    material: &[u8; 32],
+    context: &EncryptionContext,
+    plaintext: &[u8],
+) -> Vec<u8> {
     let mut nonce = [0; NONCE_LEN];
     rand::fill(&mut nonce).expect("the system has randomness");
     let mut sealed = plaintext.to_vec();
@@ -107,7 +112,9 @@ mod tests {
             changed[index] ^= 1;
             let opened = Blob::parse(&changed).and_then(|blob| blob.open(&[1; 32], &context(&[])));
             assert!(opened.is_err(), "byte {index}");
-            assert!(Blob::parse(&sealed[..index]).and_then(|blob| blob.open(&[1; 32], &context(&[]))).is_err());
+            assert!(
+                Blob::parse(&sealed[..index]).and_then(|blob| blob.open(&[1; 32], &context(&[]))).is_err()
+            );
         }
     }
 }

@@ -9,7 +9,8 @@ use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncr
 use serde::Deserialize;
 
 use super::ber::{
-    INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, context, context_constructed, definite, indefinite,
+    INTEGER, NULL, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE, SET, context, context_constructed, definite,
+    indefinite,
 };
 
 const ENVELOPED_DATA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x03];
@@ -155,7 +156,7 @@ fn oid(value: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::path::PathBuf;
 
@@ -169,6 +170,21 @@ mod tests {
     const KEY_IDENTIFIER: std::ops::Range<usize> = 33..65;
     const ENCRYPTED_KEY: std::ops::Range<usize> = 131..387;
     const IV: std::ops::Range<usize> = 415..431;
+
+    /// Opens an envelope to a 2,048-bit key by the places of its parts.
+    pub(in crate::kms) fn open(private: &PrivateDecryptingKey, envelope: &[u8]) -> Option<Vec<u8>> {
+        let oaep = OaepPrivateDecryptingKey::new(private.clone()).ok()?;
+        let mut content_key = vec![0; oaep.min_output_size()];
+        let encrypted_key = envelope.get(ENCRYPTED_KEY)?;
+        let content_key =
+            oaep.decrypt(&OAEP_SHA256_MGF1SHA256, encrypted_key, &mut content_key, None).ok()?;
+        let key = UnboundCipherKey::new(&AES_256, content_key).ok()?;
+        let iv: [u8; 16] = envelope.get(IV)?.try_into().ok()?;
+        let (start, closing) = if envelope[IV.end] == 0xa0 { (IV.end + 4, 10) } else { (IV.end + 2, 8) };
+        let mut content = envelope[start..envelope.len() - closing].to_vec();
+        let key = PaddedBlockDecryptingKey::cbc_pkcs7(key).ok()?;
+        Some(key.decrypt(&mut content, DecryptionContext::Iv128(iv.into())).ok()?.to_vec())
+    }
 
     fn real_sample(name: &str) -> Option<Vec<u8>> {
         let directory = std::env::var_os("NITRO_SIGNER_VECTORS").map_or_else(
@@ -212,19 +228,7 @@ mod tests {
         for (plaintext, constructed) in [(&[7_u8; 32][..], true), (&[8; 32], false), (&[9; 5], false)] {
             let envelope = recipient.seal(plaintext, constructed);
             assert_eq!(&envelope[KEY_IDENTIFIER], digest(&SHA256, spki.as_ref()).as_ref());
-            let oaep = OaepPrivateDecryptingKey::new(private.clone()).expect("our key");
-            let mut content_key = vec![0; oaep.min_output_size()];
-            let content_key = oaep
-                .decrypt(&OAEP_SHA256_MGF1SHA256, &envelope[ENCRYPTED_KEY], &mut content_key, None)
-                .expect("encrypted to our key");
-            let key = UnboundCipherKey::new(&AES_256, content_key).expect("an AES-256 key");
-            let iv: [u8; 16] = envelope[IV].try_into().expect("16 bytes");
-            let (start, closing) = if constructed { (435, 10) } else { (433, 8) };
-            let mut content = envelope[start..envelope.len() - closing].to_vec();
-            let opened = PaddedBlockDecryptingKey::cbc_pkcs7(key)
-                .expect("CBC")
-                .decrypt(&mut content, DecryptionContext::Iv128(iv.into()))
-                .expect("the content key is right");
+            let opened = open(&private, &envelope).expect("sealed to our key");
             assert_eq!(opened, plaintext);
         }
     }

@@ -37,7 +37,8 @@ impl KmsError {
     }
 
     pub(crate) fn throttled() -> Self {
-        let message = "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.";
+        let message =
+            "You have exceeded the rate at which you may call KMS. Reduce the frequency of your calls.";
         Self::client("ThrottlingException", message)
     }
 

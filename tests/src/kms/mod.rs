@@ -1,8 +1,8 @@
 //! A Key Management Service for tests: KMS's protocol over HTTPS, with the parts that protect a key done for real.
 //!
-//! Requests are authenticated (SigV4), attestation documents verified, key policies evaluated, ciphertexts bound to their
-//! encryption context, answers to enclaves sealed in KMS's own envelope, and all of it logged as `CloudTrail` does. What
-//! is missing is what no key policy protects: identity policies, key rotation, asymmetric keys.
+//! Requests are authenticated (Signature Version 4), attestation documents verified, key policies evaluated,
+//! ciphertexts bound to their encryption context, answers to enclaves sealed in KMS's own envelope, and all of it logged
+//! as CloudTrail does. What is missing is what no key policy protects: identity policies, key rotation, asymmetric keys.
 //!
 //! One request passes, in order: `http`, `service`, `sigv4`, `operations`, `recipient`, `policy`, `blob`, `envelope`,
 //! `trail`.

@@ -55,7 +55,10 @@ impl From<&PrincipalSpec> for Caller {
 impl Caller {
     /// Whether `named`, a principal in a policy or grant, is this caller, its role, or its account.
     pub(super) fn is(&self, named: &str) -> bool {
-        named == self.arn || named == self.principal_arn || named == self.account || named == self.account_root()
+        named == self.arn
+            || named == self.principal_arn
+            || named == self.account
+            || named == self.account_root()
     }
 
     fn account_root(&self) -> String {
@@ -97,7 +100,8 @@ mod tests {
         for name in [session, &caller.principal_arn, "111122223333", "arn:aws:iam::111122223333:root"] {
             assert!(caller.is(name), "{name}");
         }
-        for name in ["arn:aws:iam::111122223333:role/other", "arn:aws:iam::999922223333:root", "999922223333"] {
+        for name in ["arn:aws:iam::111122223333:role/other", "arn:aws:iam::999922223333:root", "999922223333"]
+        {
             assert!(!caller.is(name), "{name}");
         }
     }

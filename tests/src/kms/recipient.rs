@@ -1,5 +1,7 @@
 //! `Recipient`: an enclave's attestation document, judged as KMS judges it.
 
+use std::fmt::Display;
+
 use serde::Deserialize;
 use signer_eif::verify::{Document, Root, verify};
 
@@ -54,6 +56,6 @@ impl Recipient {
     }
 }
 
-fn refused(reason: impl ToString) -> KmsError {
-    KmsError::validation(format!("Failed to verify the attestation document: {}", reason.to_string()))
+fn refused(reason: impl Display) -> KmsError {
+    KmsError::validation(format!("Failed to verify the attestation document: {reason}"))
 }

@@ -76,8 +76,12 @@ impl Service {
 
     fn authenticate(&self, request: &Parts, body: &[u8]) -> Result<Caller, KmsError> {
         let authorization = Authorization::read(request)?;
-        let invalid_token =
-            || KmsError::client("UnrecognizedClientException", "The security token included in the request is invalid.");
+        let invalid_token = || {
+            KmsError::client(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            )
+        };
         let principals = self.principals.lock().expect("no holder panics");
         let principal = principals
             .iter()
@@ -101,7 +105,8 @@ impl Service {
 fn operation_of(request: &Parts) -> Result<&'static str, KmsError> {
     let target = request.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let named = target.and_then(|target| target.strip_prefix(TARGET_PREFIX));
-    let is_json = request.headers.get("content-type").is_some_and(|kind| kind == "application/x-amz-json-1.1");
+    let is_json =
+        request.headers.get("content-type").is_some_and(|kind| kind == "application/x-amz-json-1.1");
     let found = OPERATIONS.into_iter().find(|operation| Some(*operation) == named);
     found
         .filter(|_| is_json && request.method == hyper::Method::POST && request.uri.path() == "/")

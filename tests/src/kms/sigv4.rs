@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
+use hyper::header::HeaderName;
 use hyper::http::request::Parts;
 
 use super::error::KmsError;
@@ -45,8 +46,11 @@ impl<'a> Authorization<'a> {
             .strip_prefix(ALGORITHM)
             .ok_or_else(|| incomplete("Unsupported AWS 'algorithm' in Authorization header."))?;
         let field = |name: &str| {
-            let mut fields = rest.split(',').filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
-            fields.next().ok_or_else(|| incomplete(format!("Authorization header requires '{name}' parameter.")))
+            let mut fields =
+                rest.split(',').filter_map(|field| field.trim().strip_prefix(name)?.strip_prefix('='));
+            fields
+                .next()
+                .ok_or_else(|| incomplete(format!("Authorization header requires '{name}' parameter.")))
         };
         let credential: Vec<_> = field("Credential")?.split('/').collect();
         let [access_key_id, date, region, service, "aws4_request"] = credential[..] else {
@@ -60,7 +64,8 @@ impl<'a> Authorization<'a> {
             access_key_id,
             scope: Scope { date, region, service },
             signed_headers: field("SignedHeaders")?,
-            signature: hex::decode(field("Signature")?).map_err(|_| mismatch("The signature is not hexadecimal."))?,
+            signature: hex::decode(field("Signature")?)
+                .map_err(|_| mismatch("The signature is not hexadecimal."))?,
             date: (amz_date, seconds),
         })
     }
@@ -75,14 +80,18 @@ impl<'a> Authorization<'a> {
         now: u64,
     ) -> Result<(), KmsError> {
         if !self.date.0.starts_with(self.scope.date) {
-            return Err(mismatch("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date."));
+            return Err(mismatch(
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date.",
+            ));
         }
         if self.scope.region != region || self.scope.service != service {
             return Err(mismatch(format!("Credential should be scoped to '{region}/{service}'.")));
         }
         if self.date.1.abs_diff(now) > SKEW {
             let (signed, now) = (rfc3339(self.date.1), rfc3339(now));
-            return Err(mismatch(format!("Signature expired or not yet current: {signed}, it is now {now}.")));
+            return Err(mismatch(format!(
+                "Signature expired or not yet current: {signed}, it is now {now}."
+            )));
         }
         self.require_signed(request)?;
         let expected = self.string_to_sign(&canonical_request(request, self.signed_headers, body));
@@ -95,10 +104,12 @@ impl<'a> Authorization<'a> {
     fn require_signed(&self, request: &Parts) -> Result<(), KmsError> {
         let signed: BTreeSet<_> = self.signed_headers.split(';').collect();
         let unsigned = std::iter::once("host")
-            .chain(request.headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-amz-")))
+            .chain(request.headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-amz-")))
             .find(|name| !signed.contains(name));
         match unsigned {
-            Some(name) => Err(mismatch(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization."))),
+            Some(name) => {
+                Err(mismatch(format!("'{name}' must be a 'SignedHeader' in the AWS Authorization.")))
+            }
             None => Ok(()),
         }
     }
@@ -191,7 +202,14 @@ mod tests {
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
     const NOW: u64 = 1_440_938_160;
 
-    fn signed(method: &str, uri: &str, headers: &[(&str, &str)], scope: &str, names: &str, signature: &str) -> Parts {
+    fn signed(
+        method: &str,
+        uri: &str,
+        headers: &[(&str, &str)],
+        scope: &str,
+        names: &str,
+        signature: &str,
+    ) -> Parts {
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/{scope}/aws4_request, SignedHeaders={names}, \
              Signature={signature}"
@@ -293,6 +311,9 @@ mod tests {
         request.headers.insert("authorization", "AWS4-HMAC-SHA256 Credential=a/b".parse().expect("a value"));
         assert_eq!(check(&request, "iam", NOW).expect_err("incomplete").code, "IncompleteSignatureException");
         request.headers.remove("authorization");
-        assert_eq!(check(&request, "iam", NOW).expect_err("missing").code, "MissingAuthenticationTokenException");
+        assert_eq!(
+            check(&request, "iam", NOW).expect_err("missing").code,
+            "MissingAuthenticationTokenException"
+        );
     }
 }

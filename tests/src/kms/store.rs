@@ -85,7 +85,9 @@ impl Grant {
             constraints.encryption_context_equals.as_ref().is_none_or(|whole| whole == context)
                 && constraints.encryption_context_subset.as_ref().is_none_or(contains)
         });
-        constraints_hold && caller.is(&self.grantee) && self.operations.iter().any(|granted| granted == operation)
+        constraints_hold
+            && caller.is(&self.grantee)
+            && self.operations.iter().any(|granted| granted == operation)
     }
 }
 
@@ -164,8 +166,10 @@ impl Store {
     /// Finds a key by id, ARN, alias or the alias's ARN.
     pub(super) fn find(&self, name: &str) -> Option<&Key> {
         self.keys.get(name).or_else(|| {
-            let alias = name.split_once(":alias/").map_or(name, |_| name.splitn(6, ':').last().unwrap_or(name));
-            let is_named = |key: &&Key| key.stored.key_id == name || key.stored.alias.as_deref() == Some(alias);
+            let alias =
+                name.split_once(":alias/").map_or(name, |_| name.splitn(6, ':').last().unwrap_or(name));
+            let is_named =
+                |key: &&Key| key.stored.key_id == name || key.stored.alias.as_deref() == Some(alias);
             self.keys.values().find(is_named)
         })
     }
@@ -182,7 +186,9 @@ impl Store {
         let keys: Vec<_> = self.keys.values().collect();
         let text = serde_json::to_vec_pretty(&keys).expect("keys are plain data");
         let temporary = file.with_extension("tmp");
-        fs::write(&temporary, text).and_then(|()| fs::rename(&temporary, file)).expect("the state can be written");
+        fs::write(&temporary, text)
+            .and_then(|()| fs::rename(&temporary, file))
+            .expect("the state can be written");
     }
 }
 

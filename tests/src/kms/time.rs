@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_moment() {
-        for text in ["", "20150830", "20150830T123600", "20151330T123600Z", "2015083 T123600Z", "20150830T253600Z"] {
+        for text in
+            ["", "20150830", "20150830T123600", "20151330T123600Z", "2015083 T123600Z", "20150830T253600Z"]
+        {
             assert_eq!(parse_amz_date(text), None, "{text}");
         }
     }

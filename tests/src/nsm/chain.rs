@@ -9,16 +9,17 @@ use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use crate::pki::{AttestationAuthority, authority, name, p384_key, valid_for};
 
-const HOUR: Duration = Duration::from_secs(3_600);
-/// Real validity of each level, and how long before "now" it was issued here.
-const REGIONAL: Duration = Duration::from_secs(20 * 24 * 3_600);
-const ZONAL: Duration = Duration::from_secs(6 * 24 * 3_600);
-const INSTANCE: Duration = Duration::from_secs(24 * 3_600);
-const LEAF: Duration = Duration::from_secs(3 * 3_600);
+/// How long before "now" the authorities were issued.
+const AUTHORITIES_BACKDATED: Duration = Duration::from_hours(1);
+/// Real validity of each level.
+const REGIONAL: Duration = Duration::from_hours(20 * 24);
+const ZONAL: Duration = Duration::from_hours(6 * 24);
+const INSTANCE: Duration = Duration::from_hours(24);
+const LEAF: Duration = Duration::from_hours(3);
 /// The service's leaf starts a moment before the document that it signs.
 const LEAF_BACKDATED: Duration = Duration::from_secs(3);
 /// What is left of a leaf when it is renewed.
-const RENEWED_BEFORE: Duration = Duration::from_secs(600);
+const RENEWED_BEFORE: Duration = Duration::from_mins(10);
 /// OID 2.5.29.19, basicConstraints.
 const BASIC_CONSTRAINTS: [u64; 4] = [2, 5, 29, 19];
 
@@ -35,16 +36,23 @@ pub(super) struct Chain {
 impl Chain {
     /// Certificates for the enclave `module_id`, as a hypervisor has them at `now`.
     pub(super) fn issue(root: &AttestationAuthority, module_id: &str, now: Duration) -> Self {
+        let issued = now.saturating_sub(AUTHORITIES_BACKDATED);
         let instance_id = module_id.split("-enc").next().unwrap_or(module_id);
         let (regional, regional_issuer) =
-            intermediate("a1b2c3d4e5f60718.emulated.aws.nitro-enclaves", 2, root.issuer(), now - HOUR, REGIONAL);
-        let (zonal, zonal_issuer) =
-            intermediate("8f7e6d5c4b3a2918.zonal.emulated.aws.nitro-enclaves", 1, &regional_issuer, now - HOUR, ZONAL);
+            intermediate("a1b2c3d4e5f60718.emulated.aws.nitro-enclaves", 2, root.issuer(), issued, REGIONAL);
+        let (zonal, zonal_issuer) = intermediate(
+            "8f7e6d5c4b3a2918.zonal.emulated.aws.nitro-enclaves",
+            1,
+            &regional_issuer,
+            issued,
+            ZONAL,
+        );
         let name_of_instance = format!("{instance_id}.emulated.aws.nitro-enclaves");
-        let (instance, instance_issuer) = intermediate(&name_of_instance, 0, &zonal_issuer, now - HOUR, INSTANCE);
+        let (instance, instance_issuer) = intermediate(&name_of_instance, 0, &zonal_issuer, issued, INSTANCE);
 
-        let key = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).expect("key generation needs randomness");
-        let not_before = now - LEAF_BACKDATED;
+        let key = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)
+            .expect("key generation needs randomness");
+        let not_before = now.saturating_sub(LEAF_BACKDATED);
         let leaf = leaf(module_id, &key, &instance_issuer, not_before);
         Self { key, leaf, bundle: vec![root.root_der().clone(), regional, zonal, instance], not_before }
     }
@@ -92,8 +100,11 @@ fn leaf(
     not_before: Duration,
 ) -> CertificateDer<'static> {
     let pkcs8 = key.to_pkcs8v1().expect("the key is exportable");
-    let key = KeyPair::from_pkcs8_der_and_sign_algo(&PrivatePkcs8KeyDer::from(pkcs8.as_ref()), &PKCS_ECDSA_P384_SHA384)
-        .expect("the key is P-384");
+    let key = KeyPair::from_pkcs8_der_and_sign_algo(
+        &PrivatePkcs8KeyDer::from(pkcs8.as_ref()),
+        &PKCS_ECDSA_P384_SHA384,
+    )
+    .expect("the key is P-384");
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = name(&format!("{module_id}.emulated.aws"));
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];

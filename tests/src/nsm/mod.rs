@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 use aws_nitro_enclaves_nsm_api::api::{Digest, ErrorCode, Request, Response};
-use serde_bytes::ByteBuf;
 
 use self::chain::Chain;
 use self::document::{Contents, MapForm};
@@ -95,12 +94,8 @@ impl SoftwareNsm {
         if let Some(data) = &options.pcr16_touched_with {
             pcrs.extend(16, data).expect("PCR16 starts unlocked");
         }
-        let state = State {
-            pcrs,
-            chain: None,
-            clock_offset_ms: options.clock_offset_ms,
-            failing: Failing::Nothing,
-        };
+        let state =
+            State { pcrs, chain: None, clock_offset_ms: options.clock_offset_ms, failing: Failing::Nothing };
         Self { authority, options, module_id, state: Mutex::new(state) }
     }
 
@@ -138,7 +133,9 @@ impl SoftwareNsm {
                 let (lock, value) = state.pcrs.describe(index)?;
                 Response::DescribePCR { lock, data: value.to_vec() }
             }
-            Request::ExtendPCR { data, .. } if data.len() > REQUEST_LIMIT => return Err(ErrorCode::InputTooLarge),
+            Request::ExtendPCR { data, .. } if data.len() > REQUEST_LIMIT => {
+                return Err(ErrorCode::InputTooLarge);
+            }
             Request::ExtendPCR { index, data } => {
                 Response::ExtendPCR { data: state.pcrs.extend(index, &data)?.to_vec() }
             }
@@ -152,6 +149,8 @@ impl SoftwareNsm {
             }
             Request::DescribeNSM => self.describe(state),
             Request::Attestation { user_data, nonce, public_key } => {
+                let [user_data, nonce, public_key] = [&user_data, &nonce, &public_key]
+                    .map(|field| field.as_ref().map(|bytes| bytes.as_slice()));
                 self.attest(state, user_data, nonce, public_key)?
             }
             Request::GetRandom => {
@@ -178,12 +177,12 @@ impl SoftwareNsm {
     fn attest(
         &self,
         state: &mut State,
-        user_data: Option<ByteBuf>,
-        nonce: Option<ByteBuf>,
-        public_key: Option<ByteBuf>,
+        user_data: Option<&[u8]>,
+        nonce: Option<&[u8]>,
+        public_key: Option<&[u8]>,
     ) -> Result<Response, ErrorCode> {
-        let too_long = |field: &Option<ByteBuf>| field.as_ref().is_some_and(|f| f.len() > OPTIONAL_FIELD_LIMIT);
-        if [&user_data, &nonce, &public_key].into_iter().any(too_long) {
+        let is_too_long = |field: &[u8]| field.len() > OPTIONAL_FIELD_LIMIT;
+        if [user_data, nonce, public_key].into_iter().flatten().any(is_too_long) {
             return Err(ErrorCode::InputTooLarge);
         }
         let now = now_by(state.clock_offset_ms);
@@ -195,9 +194,9 @@ impl SoftwareNsm {
             module_id: &self.module_id,
             timestamp_ms: u64::try_from(now.as_millis()).map_err(|_| ErrorCode::InternalError)?,
             pcrs: &state.pcrs,
-            public_key: public_key.as_deref().map(Vec::as_slice),
-            user_data: user_data.as_deref().map(Vec::as_slice),
-            nonce: nonce.as_deref().map(Vec::as_slice),
+            public_key,
+            user_data,
+            nonce,
         };
         let form = if self.options.indefinite_map { MapForm::Indefinite } else { MapForm::Definite };
         Ok(Response::Attestation { document: document::sign(&contents, chain, form) })

@@ -1,5 +1,6 @@
 use std::collections::BTreeSet;
 
+use serde_bytes::ByteBuf;
 use signer_eif::verify::{Document, Root, verify};
 
 use super::*;
@@ -68,7 +69,8 @@ fn both_map_forms_verify_and_start_as_real_documents_do() {
 #[test]
 fn only_locked_registers_are_attested() {
     let nsm = device(healthy());
-    let Response::ExtendPCR { data } = nsm.process(Request::ExtendPCR { index: 16, data: b"configuration".to_vec() })
+    let Response::ExtendPCR { data } =
+        nsm.process(Request::ExtendPCR { index: 16, data: b"configuration".to_vec() })
     else {
         panic!("PCR16 starts unlocked");
     };
@@ -116,9 +118,7 @@ fn optional_fields_have_1024_bytes_at_most() {
     let nsm = device(healthy());
     verified(&nsm, &attest(&nsm, &[1; 1_024], &[2; 1_024], &[3; 1_024]));
     let long = || Some(ByteBuf::from(vec![0; 1_025]));
-    for (user_data, nonce, public_key) in
-        [(long(), None, None), (None, long(), None), (None, None, long())]
-    {
+    for (user_data, nonce, public_key) in [(long(), None, None), (None, long(), None), (None, None, long())] {
         let response = nsm.process(Request::Attestation { user_data, nonce, public_key });
         assert_eq!(error(&response), "InputTooLarge");
     }
@@ -150,8 +150,19 @@ fn certificates_are_short_and_leaves_renewed() {
 }
 
 #[test]
+fn threads_share_a_device() {
+    let nsm = device(healthy());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| verified(&nsm, &attest(&nsm, b"", b"nonce", b"")));
+        }
+    });
+}
+
+#[test]
 fn hooks_make_an_unhealthy_enclave() {
-    let nsm = device(NsmOptions { debug_mode: true, pcr16_touched_with: Some(b"evil".to_vec()), ..healthy() });
+    let nsm =
+        device(NsmOptions { debug_mode: true, pcr16_touched_with: Some(b"evil".to_vec()), ..healthy() });
     let describe = |index| match nsm.process(Request::DescribePCR { index }) {
         Response::DescribePCR { data, .. } => data,
         other => panic!("{other:?}"),

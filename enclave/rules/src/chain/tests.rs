@@ -14,7 +14,10 @@ fn kinds_know_their_curve() {
     assert_eq!(curve_of("solana.transaction"), Some(Curve::Ed25519));
     assert_eq!(curve_of("bitcoin.psbt"), None);
     let rejection = parse("EVM.transaction", &SignBody::default(), &SIGNER).err().unwrap();
-    assert_eq!(rejection.to_string(), "type: is not supported: use one of evm.transaction, solana.transaction");
+    assert_eq!(
+        rejection.to_string(),
+        "type: is not supported: use one of evm.transaction, solana.transaction"
+    );
 }
 
 fn json() -> impl Strategy<Value = serde_json::Value> {
@@ -34,7 +37,8 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     leaf.prop_recursive(4, 40, 10, move |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Into::into),
-            vec((name.clone(), inner), 0..12).prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            vec((name.clone(), inner), 0..12)
+                .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
         ]
     })
 }

@@ -119,9 +119,8 @@ impl Call<'_> {
 
     /// Has no key, hence no key policy: every known principal may.
     pub(super) fn generate_random(&mut self, request: &GenerateRandom) -> Result<Answer, KmsError> {
-        let length = match request.number_of_bytes {
-            Some(length @ 1..=RANDOM_LIMIT) => length,
-            _ => return Err(KmsError::validation("NumberOfBytes must be 1 to 1024.")),
+        let Some(length @ 1..=RANDOM_LIMIT) = request.number_of_bytes else {
+            return Err(KmsError::validation("NumberOfBytes must be 1 to 1024."));
         };
         self.entry.parameter("numberOfBytes", length);
         let recipient = self.recipient(request.recipient.as_ref())?;
@@ -139,8 +138,12 @@ impl Call<'_> {
         let store = self.service.store.lock().expect("no holder panics");
         let key = self.key(&store, &request.key_id)?;
         self.authorize(key, "kms:Encrypt", &request.encryption_context, None)?;
-        let sealed =
-            blob::seal(&key.stored.arn, &key.stored.material, &request.encryption_context, &request.plaintext.0);
+        let sealed = blob::seal(
+            &key.stored.arn,
+            &key.stored.material,
+            &request.encryption_context,
+            &request.plaintext.0,
+        );
         Ok(answer([
             ("KeyId", key.stored.arn.clone().into()),
             ("CiphertextBlob", base64(&sealed)),
@@ -188,7 +191,8 @@ impl Call<'_> {
         if let Some(key_id) = key_id
             && self.key(store, key_id)?.stored.arn != blob.key_arn
         {
-            let message = "The key ID in the request does not identify a CMK that can perform this operation.";
+            let message =
+                "The key ID in the request does not identify a CMK that can perform this operation.";
             return Err(KmsError::client("IncorrectKeyException", message));
         }
         let key = store.find(blob.key_arn).ok_or_else(|| {

@@ -49,14 +49,19 @@ pub(super) struct ListGrants {
 
 impl Call<'_> {
     pub(super) fn create_grant(&mut self, request: CreateGrant) -> Result<Answer, KmsError> {
-        if let Some(other) = request.operations.iter().find(|operation| !GRANTABLE.contains(&operation.as_str())) {
+        if let Some(other) =
+            request.operations.iter().find(|operation| !GRANTABLE.contains(&operation.as_str()))
+        {
             return Err(KmsError::validation(format!("{other} cannot be granted on this key.")));
         }
         if request.operations.is_empty() {
             return Err(KmsError::validation("Operations must not be empty."));
         }
         if account_of(&request.grantee_principal).is_empty() {
-            return Err(KmsError::client("InvalidArnException", "GranteePrincipal is not an ARN of a principal."));
+            return Err(KmsError::client(
+                "InvalidArnException",
+                "GranteePrincipal is not an ARN of a principal.",
+            ));
         }
         self.entry.parameter("granteePrincipal", request.grantee_principal.clone());
         self.entry.parameter("operations", request.operations.clone());
@@ -99,7 +104,9 @@ impl Call<'_> {
             .grants
             .iter()
             .filter(|grant| request.grant_id.as_ref().is_none_or(|id| *id == grant.id))
-            .filter(|grant| request.grantee_principal.as_ref().is_none_or(|grantee| *grantee == grant.grantee))
+            .filter(|grant| {
+                request.grantee_principal.as_ref().is_none_or(|grantee| *grantee == grant.grantee)
+            })
             .collect();
         let page: Vec<_> =
             selected.iter().skip(start).take(limit).map(|grant| describe(&key.stored.arn, grant)).collect();

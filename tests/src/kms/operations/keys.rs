@@ -50,7 +50,10 @@ impl Call<'_> {
         let spec = request.key_spec.as_deref().unwrap_or("SYMMETRIC_DEFAULT");
         let usage = request.key_usage.as_deref().unwrap_or("ENCRYPT_DECRYPT");
         if (spec, usage) != ("SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT") {
-            return Err(KmsError::client("UnsupportedOperationException", "Only symmetric keys are emulated."));
+            return Err(KmsError::client(
+                "UnsupportedOperationException",
+                "Only symmetric keys are emulated.",
+            ));
         }
         let key_id = random_uuid();
         let mut policy = None;
@@ -80,7 +83,8 @@ impl Call<'_> {
         let store = self.service.store.lock().expect("no holder panics");
         let key = self.key(&store, &request.key_id)?;
         self.authorize(key, "kms:GetKeyPolicy", &EncryptionContext::new(), None)?;
-        let policy: Value = serde_json::from_str(&key.stored.policy_text).map_err(|_| KmsError::internal())?;
+        let policy: Value =
+            serde_json::from_str(&key.stored.policy_text).map_err(|_| KmsError::internal())?;
         Ok(answer([("Policy", format!("{policy:#}").into()), ("PolicyName", "default".into())]))
     }
 
@@ -90,7 +94,8 @@ impl Call<'_> {
         let key = self.key(&store, &request.key_id)?;
         let arn = key.stored.arn.clone();
         self.authorize(key, "kms:PutKeyPolicy", &EncryptionContext::new(), None)?;
-        let policy = self.check_new_policy(&request.policy, &arn, request.bypass_policy_lockout_safety_check)?;
+        let policy =
+            self.check_new_policy(&request.policy, &arn, request.bypass_policy_lockout_safety_check)?;
         store.change(&arn, |key| {
             key.policy = policy;
             key.stored.policy_text.clone_from(&request.policy);
@@ -105,8 +110,12 @@ impl Call<'_> {
         context.add("aws:PrincipalArn", &self.caller.principal_arn);
         context.add("aws:PrincipalAccount", &self.caller.account);
         context.add("kms:CallerAccount", &self.caller.account);
-        let question =
-            Question { caller: self.caller, action: "kms:PutKeyPolicy", resource: key_arn, context: &context };
+        let question = Question {
+            caller: self.caller,
+            action: "kms:PutKeyPolicy",
+            resource: key_arn,
+            context: &context,
+        };
         if !bypass && policy.decide(&question) != Decision::Allow {
             let message = "The new key policy will not allow you to update the key policy in the future.";
             return Err(KmsError::malformed_policy(message));

@@ -113,8 +113,7 @@ impl<'a> Call<'a> {
         if let Some(recipient) = recipient {
             recipient.describe(&mut context);
         }
-        let question =
-            Question { caller: self.caller, action, resource: &key.stored.arn, context: &context };
+        let question = Question { caller: self.caller, action, resource: &key.stored.arn, context: &context };
         let operation = action.trim_start_matches("kms:");
         let granted =
             || key.stored.grants.iter().any(|grant| grant.allows(self.caller, operation, encryption_context));
@@ -125,7 +124,8 @@ impl<'a> Call<'a> {
             Decision::ExplicitDeny => "with an explicit deny in a resource-based policy".to_owned(),
         };
         let (user, resource) = (&self.caller.arn, &key.stored.arn);
-        let message = format!("User: {user} is not authorized to perform: {action} on resource: {resource} {reason}");
+        let message =
+            format!("User: {user} is not authorized to perform: {action} on resource: {resource} {reason}");
         Err(KmsError::client("AccessDeniedException", message))
     }
 

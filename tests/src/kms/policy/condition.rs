@@ -57,7 +57,9 @@ impl Condition {
                     return malformed(format!("{key} is not a condition key known here."));
                 }
                 let values = strings(values, &key)?;
-                let truth = |value: &String| value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
+                let truth = |value: &String| {
+                    value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false")
+                };
                 if matches!(operator.test, Test::Null | Test::Bool) && !values.iter().all(truth) {
                     return malformed(format!("{name} takes true or false."));
                 }
@@ -80,9 +82,13 @@ impl Condition {
             (Some(Quantifier::ForAnyValue), None) => false,
             // A negated operator asks that the value is not there, and it is not.
             (None, None) => self.operator.is_negated(),
-            (Some(Quantifier::ForAllValues), Some(present)) => present.iter().all(|value| self.accepts(value)),
+            (Some(Quantifier::ForAllValues), Some(present)) => {
+                present.iter().all(|value| self.accepts(value))
+            }
             (Some(Quantifier::ForAnyValue), Some(present)) => present.iter().any(|value| self.accepts(value)),
-            (None, Some(present)) if self.operator.is_negated() => present.iter().all(|value| self.accepts(value)),
+            (None, Some(present)) if self.operator.is_negated() => {
+                present.iter().all(|value| self.accepts(value))
+            }
             (None, Some(present)) => present.iter().any(|value| self.accepts(value)),
         }
     }

@@ -47,7 +47,8 @@ impl Policy {
         if text.len() > LIMIT {
             return Err(KmsError::validation(format!("The policy is longer than {LIMIT} bytes.")));
         }
-        let value = serde_json::from_str(text).map_err(|_| KmsError::malformed_policy("The policy is not JSON."))?;
+        let value =
+            serde_json::from_str(text).map_err(|_| KmsError::malformed_policy("The policy is not JSON."))?;
         let policy = object(&value, "the policy")?;
         known(policy, &["Version", "Id", "Statement"], "the policy")?;
         match policy.get("Version").and_then(Value::as_str) {

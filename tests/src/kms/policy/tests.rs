@@ -53,13 +53,19 @@ fn an_explicit_deny_wins_and_an_allow_is_needed() {
 
 #[test]
 fn attestation_admits_the_image_and_nothing_else() {
-    let allow_attested = statement("Allow", "kms:Decrypt", &json!({"StringEqualsIgnoreCase": {IMAGE: "AA11"}}));
+    let allow_attested =
+        statement("Allow", "kms:Decrypt", &json!({"StringEqualsIgnoreCase": {IMAGE: "AA11"}}));
     let deny_unattested = statement("Deny", "kms:Decrypt", &json!({"Null": {IMAGE: "true"}}));
-    let deny_others = statement("Deny", "kms:Decrypt", &json!({"StringNotEqualsIgnoreCase": {IMAGE: [PCR0]}}));
+    let deny_others =
+        statement("Deny", "kms:Decrypt", &json!({"StringNotEqualsIgnoreCase": {IMAGE: [PCR0]}}));
     let allow_all = statement("Allow", "kms:*", &json!({}));
     let (attested, other, none): (&[_], &[_], &[_]) = (&[(IMAGE, PCR0)], &[(IMAGE, "00")], &[]);
     let table = [
-        ("attested allow", json!([allow_attested]), [Decision::Allow, Decision::ImplicitDeny, Decision::ImplicitDeny]),
+        (
+            "attested allow",
+            json!([allow_attested]),
+            [Decision::Allow, Decision::ImplicitDeny, Decision::ImplicitDeny],
+        ),
         ("a broader allow defeats it", json!([allow_attested, allow_all]), [Decision::Allow; 3]),
         (
             "Null denies the unattested only",
@@ -106,7 +112,8 @@ fn operators_treat_missing_and_many_values_as_iam_does() {
     for (operator, value, expected) in table {
         let policy = policy(&json!([statement("Allow", "*", &json!({operator: {keys: value}}))]));
         let contexts: [&[(&str, &str)]; 4] = [&[], &[a], &[b], &[a, b]];
-        let actual = contexts.map(|pairs| decide(&policy, &parent(), "kms:Decrypt", pairs) == Decision::Allow);
+        let actual =
+            contexts.map(|pairs| decide(&policy, &parent(), "kms:Decrypt", pairs) == Decision::Allow);
         assert_eq!(actual, expected, "{operator} {value}");
     }
 }
@@ -203,11 +210,12 @@ fn what_is_unknown_is_malformed() {
         assert_eq!(error.code, "MalformedPolicyDocumentException", "{text}");
     }
     for text in [
-        "".to_owned(),
+        String::new(),
         "[]".to_owned(),
         json!({"Statement": [good]}).to_string(),
         json!({"Version": "2012-10-17"}).to_string(),
-        json!({"Version": "2012-10-17", "Statement": [with("Sid", "a".into()), with("Sid", "a".into())]}).to_string(),
+        json!({"Version": "2012-10-17", "Statement": [with("Sid", "a".into()), with("Sid", "a".into())]})
+            .to_string(),
     ] {
         let error = Policy::parse(&text).expect_err(&text);
         assert_eq!(error.code, "MalformedPolicyDocumentException", "{text}");

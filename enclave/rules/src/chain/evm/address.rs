@@ -51,7 +51,8 @@ impl EvmAddress {
     fn checksummed(&self) -> String {
         let lower = hex::encode(self.0);
         let digest = hex::encode(keccak256(lower.as_bytes()));
-        let digit = |(digit, nibble): (char, char)| if nibble >= '8' { digit.to_ascii_uppercase() } else { digit };
+        let digit =
+            |(digit, nibble): (char, char)| if nibble >= '8' { digit.to_ascii_uppercase() } else { digit };
         lower.chars().zip(digest.chars()).map(digit).collect()
     }
 }
@@ -76,7 +77,8 @@ impl FromStr for EvmAddress {
         let mut bytes = [0; 20];
         hex::decode_to_slice(digits, &mut bytes).map_err(|_| EvmAddressError::Format)?;
         let address = Self(bytes);
-        let mixed = digits.bytes().any(|c| c.is_ascii_lowercase()) && digits.bytes().any(|c| c.is_ascii_uppercase());
+        let mixed =
+            digits.bytes().any(|c| c.is_ascii_lowercase()) && digits.bytes().any(|c| c.is_ascii_uppercase());
         if mixed && digits != address.checksummed() {
             return Err(EvmAddressError::Checksum);
         }
@@ -131,8 +133,15 @@ mod tests {
         assert_eq!(wrong_case.parse::<EvmAddress>(), Err(EvmAddressError::Checksum));
         assert!(serde_json::from_str::<EvmAddress>(&format!("\"{wrong_case}\"")).is_err());
         let lower = EIP_55[2];
-        for text in ["", "0x", &lower[2..], &lower[..41], &format!("{lower}0"), &lower.replace("0x", "0X"), &format!(" {lower}")]
-        {
+        for text in [
+            "",
+            "0x",
+            &lower[2..],
+            &lower[..41],
+            &format!("{lower}0"),
+            &lower.replace("0x", "0X"),
+            &format!(" {lower}"),
+        ] {
             assert_eq!(text.parse::<EvmAddress>(), Err(EvmAddressError::Format), "{text}");
         }
     }

@@ -22,7 +22,8 @@ pub(super) fn read_payload(transaction: &RawValue, signer: EvmAddress) -> Result
     let chain_id = members.take_nullable("chainId");
     let nonce = members.require("nonce")?.quantity_u64()?;
     let fees = read_fees(&mut members)?;
-    let gas = either(&mut members, "gas", "gasLimit", Value::quantity_u64)?.ok_or_else(|| members.missing("gas"))?;
+    let gas = either(&mut members, "gas", "gasLimit", Value::quantity_u64)?
+        .ok_or_else(|| members.missing("gas"))?;
     let to = members.take("to").map(|value| address(&value)).transpose()?;
     let value = members.take("value").map(|value| value.quantity()).transpose()?.unwrap_or_default();
     let input = either(&mut members, "input", "data", Value::bytes)?.unwrap_or_default();
@@ -55,7 +56,9 @@ fn read_fees(members: &mut Members<'_>) -> Result<EvmFees, Rejection> {
             max_fee_per_gas: max.quantity()?,
             max_priority_fee_per_gas: priority.quantity()?,
         }),
-        (Some(price), ..) => Err(price.reject("excludes maxFeePerGas and maxPriorityFeePerGas: send one or the others")),
+        (Some(price), ..) => {
+            Err(price.reject("excludes maxFeePerGas and maxPriorityFeePerGas: send one or the others"))
+        }
         (None, Some(_), None) => Err(members.missing("maxPriorityFeePerGas")),
         (None, None, _) => Err(members.missing("maxFeePerGas")),
     }
@@ -66,8 +69,12 @@ fn check_type(typed: Option<&Value<'_>>, fees: EvmFees) -> Result<(), Rejection>
     let Some(typed) = typed else { return Ok(()) };
     match (typed.quantity_u64()?, fees) {
         (0, EvmFees::GasPrice { .. }) | (2, EvmFees::Dynamic { .. }) => Ok(()),
-        (0, _) => Err(typed.reject("is 0x0, which takes gasPrice instead of maxFeePerGas and maxPriorityFeePerGas")),
-        (2, _) => Err(typed.reject("is 0x2, which takes maxFeePerGas and maxPriorityFeePerGas instead of gasPrice")),
+        (0, _) => {
+            Err(typed.reject("is 0x0, which takes gasPrice instead of maxFeePerGas and maxPriorityFeePerGas"))
+        }
+        (2, _) => {
+            Err(typed.reject("is 0x2, which takes maxFeePerGas and maxPriorityFeePerGas instead of gasPrice"))
+        }
         _ => Err(typed.reject("is not supported yet: use 0x2 (EIP-1559) or 0x0 (legacy)")),
     }
 }
@@ -80,12 +87,18 @@ fn check_from(from: Option<&Value<'_>>, signer: EvmAddress) -> Result<(), Reject
     Err(from.reject(format!("is not the signing account: that is {signer}")))
 }
 
-fn read_chain_id(value: Option<&Value<'_>>, fees: EvmFees, missing: Rejection) -> Result<Option<u64>, Rejection> {
+fn read_chain_id(
+    value: Option<&Value<'_>>,
+    fees: EvmFees,
+    missing: Rejection,
+) -> Result<Option<u64>, Rejection> {
     match (value, fees) {
         (Some(value), _) if !value.is_null() => value.quantity_u64().map(Some),
         (Some(_), EvmFees::GasPrice { .. }) => Ok(None),
         (None, EvmFees::GasPrice { .. }) => Err(Rejection {
-            message: "is missing: name the chain, or send null for a transaction that is valid on every chain".to_owned(),
+            message:
+                "is missing: name the chain, or send null for a transaction that is valid on every chain"
+                    .to_owned(),
             ..missing
         }),
         (_, EvmFees::Dynamic { .. }) => Err(missing),
@@ -95,10 +108,10 @@ fn read_chain_id(value: Option<&Value<'_>>, fees: EvmFees, missing: Rejection) -
 fn read_access_list(value: Option<Value<'_>>, fees: EvmFees) -> Result<Vec<AccessListItem>, Rejection> {
     match (value, fees) {
         (None, _) => Ok(Vec::new()),
-        (Some(value), EvmFees::GasPrice { .. }) => {
-            Err(value.reject("is not supported yet with gasPrice (EIP-2930): send maxFeePerGas and maxPriorityFeePerGas"))
-        }
-        (Some(value), EvmFees::Dynamic { .. }) => value.array()?.into_iter().map(read_access_list_item).collect(),
+        (Some(value), EvmFees::GasPrice { .. }) => Err(value.reject(
+            "is not supported yet with gasPrice (EIP-2930): send maxFeePerGas and maxPriorityFeePerGas",
+        )),
+        (Some(value), EvmFees::Dynamic { .. }) => value.array()?.map(read_access_list_item).collect(),
     }
 }
 
@@ -107,7 +120,7 @@ fn read_access_list_item(value: Value<'_>) -> Result<AccessListItem, Rejection> 
     let address = address(&members.require("address")?)?;
     let keys = members.require("storageKeys")?;
     members.finish()?;
-    let storage_keys = keys.array()?.iter().map(storage_key).collect::<Result<_, _>>()?;
+    let storage_keys = keys.array()?.map(|key| storage_key(&key)).collect::<Result<_, _>>()?;
     Ok(AccessListItem { address, storage_keys })
 }
 

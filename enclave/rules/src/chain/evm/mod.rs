@@ -25,8 +25,10 @@ use payload::{FieldError, Payload};
 pub const MAX_UNSIGNED_LEN: usize = 128 * 1024;
 
 /// Half the order of secp256k1, big-endian: a larger `s` is refused by the chain (EIP-2).
-const HALF_ORDER: U256 = U256::from_limbs([0xdfe9_2f46_681b_20a0, 0x5d57_6e73_57a4_501d, u64::MAX, 0x7fff_ffff_ffff_ffff]);
-const ORDER: U256 = U256::from_limbs([0xbfd2_5e8c_d036_4141, 0xbaae_dce6_af48_a03b, 0xffff_ffff_ffff_fffe, u64::MAX]);
+const HALF_ORDER: U256 =
+    U256::from_limbs([0xdfe9_2f46_681b_20a0, 0x5d57_6e73_57a4_501d, u64::MAX, 0x7fff_ffff_ffff_ffff]);
+const ORDER: U256 =
+    U256::from_limbs([0xbfd2_5e8c_d036_4141, 0xbaae_dce6_af48_a03b, 0xffff_ffff_ffff_fffe, u64::MAX]);
 
 /// An unsigned EVM transaction, understood.
 struct EvmTransaction {
@@ -36,9 +38,15 @@ struct EvmTransaction {
 }
 
 /// Parses `evm.transaction`: `transaction` (fields) or `unsigned` (hex).
-pub(super) fn parse_transaction(body: &SignBody<'_>, signer: &Signer) -> Result<Box<dyn Signable>, Rejection> {
+pub(super) fn parse_transaction(
+    body: &SignBody<'_>,
+    signer: &Signer,
+) -> Result<Box<dyn Signable>, Rejection> {
     let Some(address) = signer.evm_address else {
-        return Err(Rejection::new("path", "leads to an account without EVM address: choose one on secp256k1"));
+        return Err(Rejection::new(
+            "path",
+            "leads to an account without EVM address: choose one on secp256k1",
+        ));
     };
     let transaction = match (body.transaction, body.unsigned) {
         (Some(fields), None) => {
@@ -46,8 +54,12 @@ pub(super) fn parse_transaction(body: &SignBody<'_>, signer: &Signer) -> Result<
             understand(&unsigned).map_err(in_transaction)?
         }
         (None, Some(text)) => understand(&decode_hex(text)?).map_err(in_unsigned)?,
-        (Some(_), Some(_)) => return Err(Rejection::new("unsigned", "excludes transaction: send one of them")),
-        (None, None) => return Err(Rejection::new("transaction", "is missing: send transaction or unsigned")),
+        (Some(_), Some(_)) => {
+            return Err(Rejection::new("unsigned", "excludes transaction: send one of them"));
+        }
+        (None, None) => {
+            return Err(Rejection::new("transaction", "is missing: send transaction or unsigned"));
+        }
     };
     Ok(Box::new(transaction))
 }
@@ -76,7 +88,8 @@ impl Signable for EvmTransaction {
         };
         let (r_value, s_value) = checked_scalars(&r, &s)?;
         let v = self.payload.legacy_v(y_parity);
-        let signed_transaction = self.payload.encode_signed(v.unwrap_or(u64::from(y_parity)), r_value, s_value);
+        let signed_transaction =
+            self.payload.encode_signed(v.unwrap_or(u64::from(y_parity)), r_value, s_value);
         Ok(Signed::EvmTransaction(SignedEvmTransaction {
             r,
             s,
@@ -93,7 +106,10 @@ impl Signable for EvmTransaction {
 fn understand(unsigned: &[u8]) -> Result<EvmTransaction, FieldError> {
     let too_long = unsigned.len() > MAX_UNSIGNED_LEN;
     if too_long {
-        return Err(FieldError { field: "", message: format!("is longer than {MAX_UNSIGNED_LEN} bytes unsigned") });
+        return Err(FieldError {
+            field: "",
+            message: format!("is longer than {MAX_UNSIGNED_LEN} bytes unsigned"),
+        });
     }
     let payload = Payload::decode(unsigned)?;
     let facts = payload.facts()?;
@@ -129,7 +145,10 @@ fn in_unsigned(error: FieldError) -> Rejection {
 fn checked_scalars(r: &[u8; 32], s: &[u8; 32]) -> Result<(U256, U256), Rejection> {
     let (r, s) = (U256::from_be_bytes(*r), U256::from_be_bytes(*s));
     if r.is_zero() || r >= ORDER || s.is_zero() || s > HALF_ORDER {
-        return Err(Rejection::new("signature", "is out of range: r below the order, s at most half of it, neither 0"));
+        return Err(Rejection::new(
+            "signature",
+            "is out of range: r below the order, s at most half of it, neither 0",
+        ));
     }
     Ok((r, s))
 }

@@ -39,7 +39,9 @@ impl Payload {
         match unsigned {
             [TYPE_1559, list @ ..] => decode_1559(list),
             [0xc0..=0xff, ..] => decode_legacy(unsigned),
-            [1 | 3 | 4, ..] => Err(error("type", "is not supported yet: send type 0x2 or a legacy transaction")),
+            [1 | 3 | 4, ..] => {
+                Err(error("type", "is not supported yet: send type 0x2 or a legacy transaction"))
+            }
             _ => Err(error("type", "is not that of an unsigned transaction: expected 0x02 or an RLP list")),
         }
     }
@@ -216,7 +218,9 @@ fn decode_legacy(list: &[u8]) -> Result<Payload, FieldError> {
 fn read_to(fields: &mut Reader<'_>) -> Result<Option<EvmAddress>, RlpError> {
     match fields.bytes()? {
         [] => Ok(None),
-        bytes => bytes.try_into().map(|bytes| Some(EvmAddress::new(bytes))).map_err(|_| RlpError::WrongLength),
+        bytes => {
+            bytes.try_into().map(|bytes| Some(EvmAddress::new(bytes))).map_err(|_| RlpError::WrongLength)
+        }
     }
 }
 

@@ -73,7 +73,11 @@ mod tests {
     fn well_known_addresses_round_trip() {
         let system = "11111111111111111111111111111111";
         assert_eq!(system.parse(), Ok(SolanaAddress::new([0; 32])));
-        for text in [system, "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA", "ComputeBudget111111111111111111111111111111"] {
+        for text in [
+            system,
+            "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
+            "ComputeBudget111111111111111111111111111111",
+        ] {
             let address: SolanaAddress = text.parse().unwrap();
             assert_eq!(address.to_string(), text);
             assert_eq!(serde_json::from_str::<SolanaAddress>(&format!("\"{text}\"")).unwrap(), address);
@@ -84,7 +88,9 @@ mod tests {
     fn wrong_texts_are_refused() {
         let long = "1".repeat(33);
         let huge = "z".repeat(44);
-        for text in ["", "1111111111111111111111111111111", &long, &huge, "0OIl", " 11111111111111111111111111111111"] {
+        for text in
+            ["", "1111111111111111111111111111111", &long, &huge, "0OIl", " 11111111111111111111111111111111"]
+        {
             assert_eq!(text.parse::<SolanaAddress>(), Err(SolanaAddressError), "{text}");
         }
     }

@@ -7,7 +7,8 @@ use super::SolanaAddress;
 use super::wire::{Reader, WireError};
 use crate::chain::Rejection;
 use crate::chain::facts::{
-    SolanaAccount, SolanaAccountKey, SolanaInstruction, SolanaMessageVersion, SolanaTableLookup, SolanaTransactionFacts,
+    SolanaAccount, SolanaAccountKey, SolanaInstruction, SolanaMessageVersion, SolanaTableLookup,
+    SolanaTransactionFacts,
 };
 
 /// The first bit of a versioned message; the other seven are the version.
@@ -65,7 +66,8 @@ impl<'a> RawMessage<'a> {
         let version = read_version(&mut reader)?;
         let header = reader.array::<3>().map_err(at("header"))?.map(usize::from);
         let [required_signatures, readonly_signed, readonly_unsigned] = header;
-        let account_keys = reader.items(|reader, _| reader.array().map(SolanaAddress::new)).map_err(at("accountKeys"))?;
+        let account_keys =
+            reader.items(|reader, _| reader.array().map(SolanaAddress::new)).map_err(at("accountKeys"))?;
         let recent_blockhash = reader.array().map_err(at("recentBlockhash"))?;
         let instructions = reader.items(|reader, _| read_instruction(reader)).map_err(at("instructions"))?;
         let lookups = match version {
@@ -88,7 +90,10 @@ fn read_version(reader: &mut Reader<'_>) -> Result<SolanaMessageVersion, Rejecti
         }
         Some(prefix) if prefix & VERSION_PREFIX != 0 => {
             let version = prefix & !VERSION_PREFIX;
-            Err(reject("version", format!("is {version}, which is not supported yet: use version 0 or legacy")))
+            Err(reject(
+                "version",
+                format!("is {version}, which is not supported yet: use version 0 or legacy"),
+            ))
         }
         _ => Ok(SolanaMessageVersion::Legacy),
     }
@@ -113,13 +118,15 @@ fn account_keys(message: &RawMessage<'_>) -> Result<Vec<SolanaAccountKey>, Rejec
         return Err(reject("header", "must require at least one signature"));
     }
     let others = message.account_keys.len().checked_sub(required_signatures);
-    let others = others.ok_or_else(|| reject("header", "requires more signatures than there are accounts"))?;
+    let others =
+        others.ok_or_else(|| reject("header", "requires more signatures than there are accounts"))?;
     let writable_signers = required_signatures.saturating_sub(readonly_signed);
     if writable_signers == 0 {
         return Err(reject("header", "must leave the fee payer writable: too many read-only signers"));
     }
     let writable_others = others.checked_sub(readonly_unsigned);
-    let writable_others = writable_others.ok_or_else(|| reject("header", "has more read-only accounts than there are"))?;
+    let writable_others =
+        writable_others.ok_or_else(|| reject("header", "has more read-only accounts than there are"))?;
     let first_readonly = required_signatures.saturating_add(writable_others);
 
     let mut keys: Vec<SolanaAccountKey> = Vec::new();
@@ -157,7 +164,10 @@ fn check_lookups(message: &RawMessage<'_>) -> Result<(), Rejection> {
 }
 
 /// What instructions index into: the message's own accounts, then all writable lookups, then all read-only ones.
-fn all_accounts(keys: &[SolanaAccountKey], lookups: &[SolanaTableLookup]) -> Result<Vec<SolanaAccount>, Rejection> {
+fn all_accounts(
+    keys: &[SolanaAccountKey],
+    lookups: &[SolanaTableLookup],
+) -> Result<Vec<SolanaAccount>, Rejection> {
     let mut accounts: Vec<_> = keys.iter().copied().map(SolanaAccount::Static).collect();
     for writable in [true, false] {
         for lookup in lookups {
@@ -183,10 +193,13 @@ fn instruction(
         return Err(reject(&program_field(), "must not be the fee payer"));
     }
     let program = keys.get(usize::from(raw.program));
-    let program = program.ok_or_else(|| reject(&program_field(), "must be an account that the message itself names"))?;
+    let program = program
+        .ok_or_else(|| reject(&program_field(), "must be an account that the message itself names"))?;
     let account = |(position, account): (usize, &u8)| {
         let found = accounts.get(usize::from(*account)).copied();
-        found.ok_or_else(|| reject(&format!("instructions[{index}].accounts[{position}]"), "refers to no account"))
+        found.ok_or_else(|| {
+            reject(&format!("instructions[{index}].accounts[{position}]"), "refers to no account")
+        })
     };
     Ok(SolanaInstruction {
         program_id: program.address,

@@ -43,15 +43,24 @@ struct SolanaTransaction {
 }
 
 /// Parses `solana.transaction`: `transaction`, the wire format in base64.
-pub(super) fn parse_transaction(body: &SignBody<'_>, signer: &Signer) -> Result<Box<dyn Signable>, Rejection> {
+pub(super) fn parse_transaction(
+    body: &SignBody<'_>,
+    signer: &Signer,
+) -> Result<Box<dyn Signable>, Rejection> {
     let Some(ours) = signer.ed25519.map(SolanaAddress::new) else {
-        return Err(Rejection::new("path", "leads to an account without Solana address: choose one on ed25519"));
+        return Err(Rejection::new(
+            "path",
+            "leads to an account without Solana address: choose one on ed25519",
+        ));
     };
     if body.unsigned.is_some() {
         return Err(Rejection::new("unsigned", "is not for solana.transaction: send transaction"));
     }
     let Some(transaction) = body.transaction else {
-        return Err(Rejection::new("transaction", "is missing: send the transaction's wire format in base64"));
+        return Err(Rejection::new(
+            "transaction",
+            "is missing: send the transaction's wire format in base64",
+        ));
     };
     Ok(Box::new(SolanaTransaction::parse(&decode_base64(transaction)?, ours)?))
 }
@@ -59,17 +68,21 @@ pub(super) fn parse_transaction(body: &SignBody<'_>, signer: &Signer) -> Result<
 impl SolanaTransaction {
     fn parse(wire: &[u8], ours: SolanaAddress) -> Result<Self, Rejection> {
         if wire.first() == Some(&V1_PREFIX) {
-            return Err(reject("is a version 1 transaction, which is not supported yet: use version 0 or legacy"));
+            return Err(reject(
+                "is a version 1 transaction, which is not supported yet: use version 0 or legacy",
+            ));
         }
         let mut reader = Reader::new(wire);
         let signatures = reader.items(|reader, _| reader.array::<SIGNATURE_LEN>());
-        let signatures = signatures.map_err(|cause| Rejection::new("transaction.signatures", cause.to_string()))?;
+        let signatures =
+            signatures.map_err(|cause| Rejection::new("transaction.signatures", cause.to_string()))?;
         let message = reader.rest().to_vec();
         let facts = message::parse_message(&message)?;
         check_signature_count(signatures.len(), &facts)?;
         let our_slot = facts.signers.iter().position(|signer| *signer == ours);
         let our_slot = our_slot.ok_or_else(|| reject(format!("does not ask for a signature of {ours}")))?;
-        let prefix_len = wire.len().saturating_sub(message.len()).saturating_sub(signatures.as_flattened().len());
+        let prefix_len =
+            wire.len().saturating_sub(message.len()).saturating_sub(signatures.as_flattened().len());
         Ok(Self {
             signers: facts.signers.clone(),
             facts: Facts::Solana(facts),
@@ -134,7 +147,8 @@ fn check_signature_count(count: usize, facts: &SolanaTransactionFacts) -> Result
     if count == required {
         return Ok(());
     }
-    let message = format!("has {count} slots where the message requires {required} (fill unused ones with zeros)");
+    let message =
+        format!("has {count} slots where the message requires {required} (fill unused ones with zeros)");
     Err(Rejection::new("transaction.signatures", message))
 }
 

@@ -24,7 +24,8 @@ fn wei() -> impl Strategy<Value = AlloyU256> {
 }
 
 fn input() -> impl Strategy<Value = Bytes> {
-    prop_oneof![vec(any::<u8>(), 1..5), vec(any::<u8>(), 50..60), vec(any::<u8>(), 1..700)].prop_map(Bytes::from)
+    prop_oneof![vec(any::<u8>(), 1..5), vec(any::<u8>(), 50..60), vec(any::<u8>(), 1..700)]
+        .prop_map(Bytes::from)
 }
 
 fn access_list() -> impl Strategy<Value = AccessList> {
@@ -60,7 +61,8 @@ prop_compose! {
 /// Everything that alloy knows about a transaction must be what we read, hash and encode.
 fn agrees<T: SignableTransaction<Signature> + RlpEcdsaEncodableTx>(theirs: &T, fields: &serde_json::Value) {
     let unsigned = theirs.encoded_for_signing();
-    let ours = parse_unsigned(&format!("0x{}", hex::encode(&unsigned))).unwrap_or_else(|rejection| panic!("{rejection}"));
+    let ours = parse_unsigned(&format!("0x{}", hex::encode(&unsigned)))
+        .unwrap_or_else(|rejection| panic!("{rejection}"));
     let from_fields = parse_fields(fields).unwrap_or_else(|rejection| panic!("{rejection}"));
     assert_eq!(ours.facts(), from_fields.facts());
     let hash = hash_of(&*ours);

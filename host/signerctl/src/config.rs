@@ -1,0 +1,309 @@
+//! `signerctl config`: the appliance configuration.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use signer_rules::{
+    authority::{AdminKey, AuthorityId, Genesis},
+    configuration::{
+        self, Clock, Configuration, ConfigurationError, FORMAT, Kms, KmsKey, PAYLOAD_TYPE, Share,
+        SignedConfiguration,
+    },
+    dsse::{DsseError, Envelope},
+    hex_bytes::HexBytes,
+};
+
+use crate::{
+    envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
+    failure::{EXIT_FAILED, Failure},
+    files::{self, Access, OutputArgs},
+    keys::{self, AdminSecret},
+    output::{Report, Style, Terminal, fields},
+};
+
+/// Make, sign and check the appliance configuration.
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Write a new configuration that nobody has signed yet.
+    Init(InitArgs),
+    /// Add an admin's signature to a configuration.
+    Sign(SignArgs),
+    /// Check who signed a configuration; print its authority, digest and PCR16.
+    Digest(DigestArgs),
+}
+
+/// Write a new configuration that nobody has signed yet.
+#[derive(Args)]
+#[command(after_help = "Examples:\n  \
+    signerctl config init --admin admin-1.pem --threshold 1 --output config.json \\\n      \
+        --share arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab\n\n\
+    Two shares under keys of two accounts, the first one also wrapped in a second region:\n  \
+    signerctl config init --admin a.pem --admin b.pem --admin c.pem --threshold 2 --output config.json \\\n      \
+        --share ARN-OF-ACCOUNT-A,ARN-OF-ACCOUNT-A-IN-ANOTHER-REGION --share ARN-OF-ACCOUNT-B\n\n\
+    Every call makes another appliance: its id is random.")]
+pub(crate) struct InitArgs {
+    /// An admin's public key: 64 hexadecimal digits, or a PEM file (private or public). Repeatable.
+    #[arg(long, value_name = "HEX|FILE", required = true)]
+    admin: Vec<String>,
+    /// How many admins must sign.
+    #[arg(long, value_name = "K")]
+    threshold: u8,
+    /// KMS keys of one share of the keyrings' key, separated by commas: any of them opens the share,
+    /// and all shares are needed. Repeatable, once for each share.
+    #[arg(long = "share", visible_alias = "kms-key", value_name = "ARN[,ARN...]", required = true)]
+    shares: Vec<String>,
+    /// The KMS host for a key, if it is not kms.REGION.amazonaws.com. Repeatable.
+    #[arg(long = "endpoint", value_name = "ARN=HOST", value_parser = parse_endpoint)]
+    endpoints: Vec<(String, String)>,
+    /// The longest lifetime of a policy bundle.
+    #[arg(long, value_name = "DAYS", default_value = "90")]
+    bundle_lifetime_days: u16,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+/// Check who signed a configuration.
+#[derive(Args)]
+pub(crate) struct DigestArgs {
+    /// The configuration.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+pub(crate) fn run(command: &ConfigCommand, terminal: &Terminal) -> Result<Report, Failure> {
+    match command {
+        ConfigCommand::Init(args) => init(args),
+        ConfigCommand::Sign(args) => sign(args, terminal.style()),
+        ConfigCommand::Digest(args) => digest(&args.file, terminal.style()),
+    }
+}
+
+/// Reads a configuration that its quorum signed.
+pub(crate) fn read_signed(path: &Path) -> Result<SignedConfiguration, Failure> {
+    SignedConfiguration::verify(&files::read(path)?).map_err(|error| {
+        let failure = Failure::new(format!("{}: {error}", path.display()));
+        match error {
+            ConfigurationError::Envelope(DsseError::Quorum { .. }) => failure
+                .hint(format!("let more admins sign: signerctl config sign {} --key FILE", path.display())),
+            _ => failure,
+        }
+    })
+}
+
+fn init(args: &InitArgs) -> Result<Report, Failure> {
+    let mut admins = args.admin.iter().map(|text| keys::read_public(text)).collect::<Result<Vec<_>, _>>()?;
+    admins.sort_by_key(|admin: &AdminKey| admin.key().to_bytes());
+    let mut appliance_id = [0; 32];
+    aws_lc_rs::rand::fill(&mut appliance_id).map_err(|_| Failure::new("the system gives no randomness"))?;
+    let configuration = Configuration {
+        format: FORMAT.to_owned(),
+        epoch: 0,
+        genesis: Genesis { appliance_id: HexBytes(appliance_id), admins, threshold: args.threshold },
+        kms: Kms { shares: shares(args)? },
+        longest_bundle_lifetime_days: args.bundle_lifetime_days,
+        clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
+    };
+    let authority = configuration.validate().map_err(Failure::new)?;
+    let payload = serde_json::to_vec_pretty(&configuration).map_err(Failure::new)?;
+    let unsigned = Envelope::unsigned(PAYLOAD_TYPE, &payload);
+    args.output.write(envelope::json(&unsigned)?.as_bytes(), Access::Public)?;
+
+    let file = args.output.output.display().to_string();
+    let human = format!(
+        "{}\n\nNext: signerctl config sign {file} --key FILE.pem ({} of the admins)",
+        describe(&file, &configuration, authority, &payload),
+        args.threshold
+    );
+    Ok(Report::new(human, to_json(&file, &configuration, authority, &payload)))
+}
+
+fn shares(args: &InitArgs) -> Result<Vec<Share>, Failure> {
+    let mut used = 0;
+    let mut key = |arn: &str| {
+        let mut key = KmsKey { arn: arn.to_owned(), endpoint: String::new() };
+        let given = args.endpoints.iter().find(|(of, _)| of == arn);
+        used += usize::from(given.is_some());
+        let suffix = if arn.starts_with("arn:aws-cn:") { "amazonaws.com.cn" } else { "amazonaws.com" };
+        key.endpoint =
+            given.map_or_else(|| format!("kms.{}.{suffix}", key.region()), |(_, host)| host.clone());
+        key
+    };
+    let shares =
+        args.shares.iter().map(|share| Share { keys: share.split(',').map(&mut key).collect() }).collect();
+    if used < args.endpoints.len() {
+        return Err(Failure::usage("an --endpoint names a key that no --share names"));
+    }
+    Ok(shares)
+}
+
+fn parse_endpoint(text: &str) -> Result<(String, String), &'static str> {
+    let (arn, host) = text.split_once('=').ok_or("write ARN=HOST")?;
+    Ok((arn.to_owned(), host.to_owned()))
+}
+
+fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
+    let mut file = EnvelopeFile::read(&args.file, PAYLOAD_TYPE)?;
+    let (configuration, authority) = parse(&file, &args.file)?;
+    let key = AdminSecret::read(&args.key)?;
+    require_admin(&key, &configuration.genesis)?;
+    file.sign(&key)?;
+    let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
+    let name = args.file.display().to_string();
+    let human = format!(
+        "{} with key {}\n\n{}\nsignatures        {}",
+        style.bold("Signed"),
+        keys::public_hex(&key.public()),
+        describe(&name, &configuration, authority, file.unverified_payload()),
+        signatures.summary(style)
+    );
+    let mut json = to_json(&name, &configuration, authority, file.unverified_payload());
+    json["signed_by"] = json!({ "public_key": keys::public_hex(&key.public()), "key_id": key.public().id() });
+    json["signatures"] = signatures.to_json();
+    Ok(Report::new(human, json))
+}
+
+fn digest(path: &Path, style: Style) -> Result<Report, Failure> {
+    let file = EnvelopeFile::read(path, PAYLOAD_TYPE)?;
+    let (configuration, authority) = parse(&file, path)?;
+    let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
+    let name = path.display().to_string();
+    let human = format!(
+        "{}\nsignatures        {}\n{}",
+        describe(&name, &configuration, authority, file.unverified_payload()),
+        signatures.summary(style),
+        signatures.lines(style)
+    );
+    let mut json = to_json(&name, &configuration, authority, file.unverified_payload());
+    json["signatures"] = signatures.to_json();
+    let exit = if signatures.complete() { 0 } else { EXIT_FAILED };
+    Ok(Report { human, json, exit })
+}
+
+fn parse(file: &EnvelopeFile, path: &Path) -> Result<(Configuration, AuthorityId), Failure> {
+    let in_file = |error: String| Failure::new(format!("{}: {error}", path.display()));
+    let configuration: Configuration = serde_json::from_slice(file.unverified_payload())
+        .map_err(|error| in_file(format!("not a configuration: {error}")))?;
+    let authority = configuration.validate().map_err(|error| in_file(error.to_string()))?;
+    Ok((configuration, authority))
+}
+
+fn describe(file: &str, configuration: &Configuration, authority: AuthorityId, payload: &[u8]) -> String {
+    let genesis = &configuration.genesis;
+    let mut rows = vec![
+        ("file", file.to_owned()),
+        ("authority", authority.to_string()),
+        ("digest (SHA-384)", configuration::digest(payload).to_string()),
+        ("PCR16", pcr16(payload).to_string()),
+        ("epoch", configuration.epoch.to_string()),
+        ("threshold", format!("{} of {} admins", genesis.threshold, genesis.admins.len())),
+    ];
+    rows.extend(genesis.admins.iter().map(|admin| ("admin", keys::public_hex(admin))));
+    for (share, number) in configuration.kms.shares.iter().zip(1..) {
+        for key in &share.keys {
+            rows.push(("KMS key", format!("share {number}: {} at {}", key.arn, key.endpoint)));
+        }
+    }
+    rows.push(("longest policy", format!("{} days", configuration.longest_bundle_lifetime_days)));
+    let clock = configuration.clock;
+    rows.push((
+        "clock",
+        format!("every {} s, drift up to {} ms", clock.resynchronise_s, clock.longest_drift_ms),
+    ));
+    fields(&rows)
+}
+
+fn to_json(file: &str, configuration: &Configuration, authority: AuthorityId, payload: &[u8]) -> Value {
+    json!({
+        "file": file,
+        "authority": authority,
+        "digest": configuration::digest(payload),
+        "pcr16": pcr16(payload),
+        "configuration": configuration,
+    })
+}
+
+fn pcr16(payload: &[u8]) -> HexBytes<48> {
+    HexBytes(signer_eif::verify::pcr_after_extend(&configuration::digest(payload).0))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) const KEY: &str =
+        "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+    /// A signed configuration in a new directory, with the key that signed it.
+    pub(crate) fn signed_configuration() -> (PathBuf, PathBuf) {
+        let directory = files::test_directory();
+        let (key, config) = (directory.join("admin.pem"), directory.join("config.json"));
+        AdminSecret::generate().unwrap().write(&OutputArgs { output: key.clone(), force: false }).unwrap();
+        init(&init_args(&key, &config)).unwrap();
+        sign(&SignArgs { file: config.clone(), key: key.clone() }, Terminal::plain().style()).unwrap();
+        (config, key)
+    }
+
+    fn init_args(key: &Path, output: &Path) -> InitArgs {
+        InitArgs {
+            admin: vec![key.display().to_string()],
+            threshold: 1,
+            shares: vec![KEY.into()],
+            endpoints: vec![],
+            bundle_lifetime_days: 90,
+            output: OutputArgs { output: output.to_owned(), force: false },
+        }
+    }
+
+    #[test]
+    fn init_sign_digest() {
+        let directory = files::test_directory();
+        let (key, config) = (directory.join("admin.pem"), directory.join("config.json"));
+        AdminSecret::generate().unwrap().write(&OutputArgs { output: key.clone(), force: false }).unwrap();
+        let style = Terminal::plain().style();
+
+        let made = init(&init_args(&key, &config)).unwrap();
+        let unsigned = digest(&config, style).unwrap();
+        assert_eq!(unsigned.exit, EXIT_FAILED);
+        assert_eq!(unsigned.json["signatures"]["valid"], 0);
+        assert!(read_signed(&config).unwrap_err().advice().unwrap().contains("config sign"));
+
+        sign(&SignArgs { file: config.clone(), key }, style).unwrap();
+        let signed = digest(&config, style).unwrap();
+        assert_eq!(signed.exit, 0);
+        assert_eq!(signed.json["signatures"]["complete"], true);
+        assert_eq!(signed.json["digest"], made.json["digest"]);
+
+        let verified = read_signed(&config).unwrap();
+        assert_eq!(signed.json["authority"], verified.authority.to_string());
+        assert_eq!(signed.json["pcr16"], hex::encode(verified.pcr16()));
+        assert_eq!(verified.configuration.kms.shares[0].keys[0].endpoint, "kms.us-east-1.amazonaws.com");
+    }
+
+    #[test]
+    fn strangers_cannot_sign() {
+        let (config, _) = signed_configuration();
+        let stranger = files::test_directory().join("stranger.pem");
+        AdminSecret::generate()
+            .unwrap()
+            .write(&OutputArgs { output: stranger.clone(), force: false })
+            .unwrap();
+        let before = files::read(&config).unwrap();
+        let refused = sign(&SignArgs { file: config.clone(), key: stranger }, Terminal::plain().style());
+        assert!(refused.err().unwrap().to_string().contains("not an admin"));
+        assert_eq!(files::read(&config).unwrap(), before);
+    }
+
+    #[test]
+    fn bad_configurations_are_named_by_field() {
+        let (_, key) = signed_configuration();
+        let output = files::test_directory().join("config.json");
+        let mut args = init_args(&key, &output);
+        args.shares = vec!["alias/mine".into()];
+        assert!(init(&args).err().unwrap().to_string().starts_with("kms.shares[0].keys[0].arn"));
+        let mut args = init_args(&key, &output);
+        args.endpoints = vec![("arn:other".into(), "host".into())];
+        assert!(init(&args).is_err());
+        assert!(!output.exists());
+    }
+}

@@ -1,0 +1,226 @@
+//! One HTTP request at a time, with a bound on time and size.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::{Method, Request, Uri, header};
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{
+    client::legacy::{
+        Client,
+        connect::{Connect, HttpConnector},
+    },
+    rt::TokioExecutor,
+};
+use rustls::crypto::aws_lc_rs;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::{cli::ServerArgs, failure::Failure, output::clean, problem};
+
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: usize = 4 * 1024 * 1024;
+
+/// An appliance.
+pub(crate) struct Server {
+    /// Without a slash at its end.
+    base: String,
+    https: bool,
+    timeout: Duration,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum ExchangeError {
+    #[error("cannot load the system's trusted certificates: {0}")]
+    Roots(std::io::Error),
+    #[error("no connection: {0}")]
+    Unreachable(String),
+    #[error("no answer within {} s", .0.as_secs())]
+    Timeout(Duration),
+    #[error("the answer broke off: {0}")]
+    Interrupted(String),
+    #[error("the answer has more than {MAX_ANSWER} bytes")]
+    TooLarge,
+}
+
+impl Server {
+    /// Checks the address.
+    pub(crate) fn new(args: &ServerArgs) -> Result<Self, Failure> {
+        let bad = |problem: &str| {
+            Failure::usage(format!("--url {}: {problem}", clean(&args.url)))
+                .hint("write http://HOST:PORT or https://HOST")
+        };
+        let uri: Uri = args.url.parse().map_err(|_| bad("not an address"))?;
+        let https = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            _ => return Err(bad("must start with http:// or https://")),
+        };
+        if uri.query().is_some() || uri.authority().is_some_and(|authority| authority.as_str().contains('@'))
+        {
+            return Err(bad("must have neither a query nor a user name"));
+        }
+        Ok(Self { base: args.url.trim_end_matches('/').to_owned(), https, timeout: args.timeout() })
+    }
+
+    /// `GET path`.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.ask(Method::GET, path, Bytes::new())
+    }
+
+    /// `POST path` with a JSON body.
+    pub(crate) fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Value, Failure> {
+        self.ask(Method::POST, path, body.into())
+    }
+
+    fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, Failure> {
+        let mut request = Request::builder()
+            .method(&method)
+            .uri(format!("{}{path}", self.base))
+            .header(header::ACCEPT, "application/json, application/problem+json")
+            .header(header::USER_AGENT, concat!("signerctl/", env!("CARGO_PKG_VERSION")));
+        if method == Method::POST {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let request = request.body(Full::new(body)).map_err(Failure::usage)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::new)?;
+        let (status, body) = runtime.block_on(self.exchange(request)).map_err(|error| {
+            let failure = Failure::new(format!("{}: {error}", clean(&self.base)));
+            match error {
+                ExchangeError::Timeout(_) => {
+                    failure.hint("raise --timeout, or ask the host: signerctl status")
+                }
+                ExchangeError::Unreachable(_) => failure.hint("check --url and that the host is running"),
+                ExchangeError::Roots(_) => failure.hint("install the package ca-certificates"),
+                _ => failure,
+            }
+        })?;
+        if !(200..300).contains(&status) {
+            return Err(problem::failure(status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| {
+            Failure::new(format!("the server's answer {status} to {method} {path} is not JSON: {error}"))
+                .hint("check --url: is it a Nitro Signer?")
+        })
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), ExchangeError> {
+        let work = async {
+            if !self.https {
+                return send(HttpConnector::new(), request).await;
+            }
+            let connector = HttpsConnectorBuilder::new()
+                .with_provider_and_native_roots(aws_lc_rs::default_provider())
+                .map_err(ExchangeError::Roots)?
+                .https_only()
+                .enable_http1()
+                .build();
+            send(connector, request).await
+        };
+        tokio::time::timeout(self.timeout, work).await.map_err(|_| ExchangeError::Timeout(self.timeout))?
+    }
+}
+
+/// Reads what is relied on from an answer; other members are ignored.
+pub(crate) fn read<T: DeserializeOwned>(answer: &Value, path: &str) -> Result<T, Failure> {
+    T::deserialize(answer).map_err(|error| {
+        Failure::new(format!(
+            "the server's answer to {path} is not what was expected: {}",
+            clean(&error.to_string())
+        ))
+        .hint("is this signerctl of another version than the appliance?")
+    })
+}
+
+async fn send<C: Connect + Clone + Send + Sync + 'static>(
+    connector: C,
+    request: Request<Full<Bytes>>,
+) -> Result<(u16, Bytes), ExchangeError> {
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let response = client.request(request).await.map_err(|error| {
+        if error.is_connect() {
+            ExchangeError::Unreachable(with_causes(&error))
+        } else {
+            ExchangeError::Interrupted(with_causes(&error))
+        }
+    })?;
+    let status = response.status().as_u16();
+    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            ExchangeError::TooLarge
+        } else {
+            ExchangeError::Interrupted(with_causes(&*error))
+        }
+    })?;
+    Ok((status, body.to_bytes()))
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    clean(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::TcpListener,
+        thread,
+    };
+
+    use super::*;
+
+    /// A server that gives one answer.
+    fn server(answer: Vec<u8>) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            // The client hangs up when it has seen enough.
+            let _ = stream.write_all(&answer);
+        });
+        Server { base, https: false, timeout: Duration::from_secs(5) }
+    }
+
+    fn with_status(status: &str, body: &str) -> Vec<u8> {
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    }
+
+    #[test]
+    fn answers_and_problems_are_told_apart() {
+        assert_eq!(server(with_status("200 OK", r#"{"a":1}"#)).get("/v1/status").unwrap()["a"], 1);
+        let refused =
+            server(with_status("503 X", r#"{"code":"not_ready","detail":"booting"}"#)).get("/").unwrap_err();
+        assert_eq!(refused.to_string(), "the server answered 503 not_ready: booting");
+        assert!(server(with_status("200 OK", "hello")).get("/").is_err());
+    }
+
+    #[test]
+    fn answers_are_bounded() {
+        let mut endless = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+        for _ in 0..=MAX_ANSWER / 0x10000 {
+            endless.extend(b"10000\r\n");
+            endless.extend(vec![b' '; 0x10000]);
+            endless.extend(b"\r\n");
+        }
+        let refused = server(endless).get("/").unwrap_err();
+        assert!(refused.to_string().contains("more than 4194304 bytes"), "{refused}");
+    }
+
+    #[test]
+    fn silence_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let silent = Server { base, https: false, timeout: Duration::from_millis(50) };
+        assert!(silent.get("/").unwrap_err().to_string().contains("no answer"));
+    }
+}

@@ -1,0 +1,181 @@
+//! Everything that is printed goes through here.
+
+use std::{
+    fmt::Write as _,
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+
+/// What a command found, for people and for programs.
+pub(crate) struct Report {
+    /// Text, without a line feed at its end.
+    pub(crate) human: String,
+    /// One object.
+    pub(crate) json: Value,
+    /// The exit status.
+    pub(crate) exit: u8,
+}
+
+impl Report {
+    /// A report of success.
+    pub(crate) fn new(human: impl Into<String>, json: Value) -> Self {
+        Self { human: human.into(), json, exit: 0 }
+    }
+}
+
+/// Standard output and standard error.
+pub(crate) struct Terminal {
+    json: bool,
+    out: Style,
+    err: Style,
+}
+
+impl Terminal {
+    /// Looks at what the streams are. `NO_COLOR`, if it is set and not empty, forbids colour.
+    pub(crate) fn new(json: bool) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self {
+            json,
+            out: Style { colour: wanted && !json && io::stdout().is_terminal() },
+            err: Style { colour: wanted && io::stderr().is_terminal() },
+        }
+    }
+
+    /// How to dress text for standard output.
+    pub(crate) fn style(&self) -> Style {
+        self.out
+    }
+
+    /// Prints a warning on standard error, at once.
+    pub(crate) fn warn(&self, text: &str) {
+        eprint_line(&format!("{} {text}", self.err.caution("warning:")));
+    }
+
+    /// Prints an explanation on standard error, unless a program reads.
+    pub(crate) fn explain(&self, text: &str) {
+        if !self.json {
+            eprint_line(text);
+        }
+    }
+
+    /// Prints the outcome.
+    pub(crate) fn finish(&self, result: Result<Report, Failure>) -> ExitCode {
+        match result {
+            Ok(report) => {
+                print_line(&if self.json { indented(&report.json) } else { report.human });
+                ExitCode::from(report.exit)
+            }
+            Err(failure) => {
+                if self.json {
+                    print_line(&indented(&failure.to_json()));
+                }
+                eprint_line(&format!("{} {failure}", self.err.bad("error:")));
+                if let Some(advice) = failure.advice() {
+                    eprint_line(&format!("{} {advice}", self.err.bold("what to do:")));
+                }
+                ExitCode::from(failure.exit())
+            }
+        }
+    }
+
+    /// For tests.
+    #[cfg(test)]
+    pub(crate) fn plain() -> Self {
+        Self { json: false, out: Style { colour: false }, err: Style { colour: false } }
+    }
+}
+
+/// Colours, or none.
+#[derive(Clone, Copy)]
+pub(crate) struct Style {
+    colour: bool,
+}
+
+impl Style {
+    pub(crate) fn good(self, text: &str) -> String {
+        self.dress("32", text)
+    }
+
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.dress("1;31", text)
+    }
+
+    pub(crate) fn caution(self, text: &str) -> String {
+        self.dress("1;33", text)
+    }
+
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.dress("1", text)
+    }
+
+    fn dress(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Lines of label and value, in two columns.
+pub(crate) fn fields(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (label, value) in rows {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "{label:width$}  {value}");
+    }
+    text.truncate(text.trim_end().len());
+    text
+}
+
+/// Text from elsewhere, with everything that could move the cursor, change colours or reorder
+/// letters made visible: a hostile host shall not paint a verdict of its own.
+pub(crate) fn clean(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    for character in text.chars() {
+        let reorders = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+        if character.is_control() || reorders {
+            cleaned.extend(character.escape_unicode());
+        } else {
+            cleaned.push(character);
+        }
+    }
+    cleaned
+}
+
+/// JSON with indentation.
+pub(crate) fn indented(value: &Value) -> String {
+    format!("{value:#}")
+}
+
+// A reader that went away (`| head`) is no error of ours, and println! would panic.
+fn print_line(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+fn eprint_line(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_are_shown_not_obeyed() {
+        assert_eq!(clean("a\x1b[2Jb\r\u{202e}c"), "a\\u{1b}[2Jb\\u{d}\\u{202e}c");
+        assert_eq!(clean("plain, ünïcode"), "plain, ünïcode");
+    }
+
+    #[test]
+    fn colour_is_optional() {
+        assert_eq!(Style { colour: false }.good("ok"), "ok");
+        assert_eq!(Style { colour: true }.good("ok"), "\x1b[32mok\x1b[0m");
+    }
+
+    #[test]
+    fn fields_line_up() {
+        assert_eq!(fields(&[("a", "1".into()), ("long", "2".into())]), "a     1\nlong  2");
+    }
+}
