@@ -76,7 +76,10 @@ impl Events {
             code: code.to_owned(),
             fields: fields
                 .iter()
-                .map(|(name, value)| EventField { name: (*name).to_owned(), value: shortened(&value.to_string()) })
+                .map(|(name, value)| EventField {
+                    name: (*name).to_owned(),
+                    value: shortened(&value.to_string()),
+                })
                 .collect(),
         };
         // A full queue drops the event, never blocks a signature.

@@ -17,18 +17,18 @@
     )
 )]
 
-//@pub mod api;
+pub mod api;
 pub mod attestation;
-//@pub mod audit;
-//@pub mod auth;
-//@pub mod authority;
-//@pub mod boot;
+pub mod audit;
+pub mod auth;
+pub mod authority;
+pub mod boot;
 pub mod clock;
 pub mod events;
 pub mod kms;
-//@pub mod platform;
+pub mod platform;
 pub mod secret;
-//@pub mod server;
+pub mod server;
 pub mod wallet;
 
-//@pub use platform::{Platform, run};
+pub use platform::{Platform, run};

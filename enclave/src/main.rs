@@ -1,2 +1,32 @@
-//! See Cargo.toml.
-fn main() {}
+//! The enclave's program: the real NSM, the real vsock, and nothing to switch.
+
+use std::{fs, io::ErrorKind, process::ExitCode, sync::Arc};
+
+use signer_enclave::{Platform, attestation::NitroNsm, kms::Trust, platform::parent_cid, run};
+
+/// Roots for KMS that the image holds instead of Amazon's. Only development images have this file:
+/// it is measured, and the attested statement says so.
+const IMAGE_ROOTS: &str = "/etc/nitro-signer/kms-roots.pem";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    signer_enclave::platform::quiet_panics();
+    let error = match platform() {
+        Ok(platform) => run(platform).await.map_err(Into::into),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = error {
+        signer_enclave::platform::last_words(&error);
+    }
+    ExitCode::FAILURE
+}
+
+fn platform() -> Result<Platform, Box<dyn std::error::Error>> {
+    let trust = match fs::read(IMAGE_ROOTS) {
+        Ok(pem) => Trust::of_image(&pem)?,
+        Err(error) if error.kind() == ErrorKind::NotFound => Trust::amazon()?,
+        Err(error) => return Err(error.into()),
+    };
+    let parent_cid = parent_cid(&fs::read_to_string("/proc/cmdline")?)?;
+    Ok(Platform::vsock(Arc::new(NitroNsm::open()?), parent_cid, trust))
+}

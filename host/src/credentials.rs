@@ -34,10 +34,10 @@ const IO_LIMIT: Duration = Duration::from_secs(10);
 const PROVIDER_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long credentials without an expiry of their own are said to last, so that they refresh.
-const STATIC_LIFE: Duration = Duration::from_secs(15 * 60);
+const STATIC_LIFE: Duration = Duration::from_mins(15);
 
 /// Kept credentials are replaced this long before they expire.
-const REFRESH_BEFORE: Duration = Duration::from_secs(5 * 60);
+const REFRESH_BEFORE: Duration = Duration::from_mins(5);
 
 /// Answers the enclave's requests for credentials.
 #[derive(Clone)]
@@ -136,13 +136,12 @@ impl Chain {
         if let Some(kept) = self.kept.as_ref().filter(|kept| kept.expires_at_ms > worth_keeping) {
             return Ok(kept.clone());
         }
-        let provider = match &self.provider {
-            Some(provider) => provider.clone(),
-            None => {
-                let loaded = aws_config::defaults(BehaviorVersion::latest()).load().await;
-                let provider = loaded.credentials_provider().ok_or("the AWS chain has no provider")?;
-                self.provider.insert(provider).clone()
-            }
+        let provider = if let Some(provider) = &self.provider {
+            provider.clone()
+        } else {
+            let loaded = aws_config::defaults(BehaviorVersion::latest()).load().await;
+            let provider = loaded.credentials_provider().ok_or("the AWS chain has no provider")?;
+            self.provider.insert(provider).clone()
         };
         // The error's own text names the source that failed, and has no credentials in it.
         let found = provider.provide_credentials().await.map_err(|error| error.to_string())?;

@@ -152,7 +152,7 @@ pub(crate) fn escaped(text: &str, most: usize) -> String {
                 shown.push(character);
             }
             _ if character.is_control() || is_invisible(character) => {
-                shown.extend(character.escape_unicode())
+                shown.extend(character.escape_unicode());
             }
             _ => shown.push(character),
         }

@@ -65,8 +65,8 @@ pub enum Request {
     Api(ApiRequest),
     /// Audit records of this boot.
     Audit {
-        /// Records with a higher sequence number are returned.
-        after: u64,
+        /// Records with a higher sequence number are returned; all of them if absent.
+        after: Option<u64>,
     },
 }
 
@@ -89,8 +89,15 @@ pub struct ApiRequest {
 }
 
 /// The request headers that the host forwards; the enclave refuses any other.
-pub const FORWARDED_HEADERS: [&str; 6] =
-    ["authorization", "content-digest", "content-encoding", "content-type", "signature", "signature-input"];
+pub const FORWARDED_HEADERS: [&str; 7] = [
+    "authorization",
+    "content-digest",
+    "content-encoding",
+    "content-type",
+    "signature",
+    "signature-input",
+    "x-request-id",
+];
 
 /// An HTTP header.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

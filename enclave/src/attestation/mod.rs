@@ -7,11 +7,7 @@ mod identity;
 use std::{sync::Arc, time::Duration};
 
 use aws_nitro_enclaves_nsm_api::api::{ErrorCode, Request, Response};
-use tokio::{
-    sync::Semaphore,
-    task::spawn_blocking,
-    time::timeout,
-};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 use zeroize::Zeroize;
 
 pub use device::{NitroNsm, NsmDevice};
@@ -166,12 +162,10 @@ impl Nsm {
                 _ => return Err(NsmError::Unexpected("GetRandom")),
             }
         }
-        let from_kernel = Secret::<64>::fill(|bytes| aws_lc_rs::rand::fill(bytes).map_err(CryptoError::from))?;
-        let mixed = derive(
-            "nitro-signer/random/v1",
-            &[&from_nsm, from_kernel.expose()],
-            &Info::new(purpose, &[]),
-        );
+        let from_kernel =
+            Secret::<64>::fill(|bytes| aws_lc_rs::rand::fill(bytes).map_err(CryptoError::from))?;
+        let mixed =
+            derive("nitro-signer/random/v1", &[&from_nsm, from_kernel.expose()], &Info::new(purpose, &[]));
         from_nsm.zeroize();
         Ok(mixed?)
     }

@@ -6,9 +6,7 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use aws_smithy_runtime_api::client::{
-    http::{
-        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
-    },
+    http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
     orchestrator::{HttpRequest, HttpResponse},
     result::ConnectorError,
     runtime_components::RuntimeComponents,
@@ -45,7 +43,7 @@ pub(super) struct TunnelClient {
 }
 
 impl TunnelClient {
-    pub fn new(tunnel: Address, tls: Arc<ClientConfig>) -> Self {
+    pub(super) fn new(tunnel: Address, tls: Arc<ClientConfig>) -> Self {
         Self { tunnel, tls }
     }
 

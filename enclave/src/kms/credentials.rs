@@ -36,7 +36,7 @@ pub(super) struct HostCredentials {
 }
 
 impl HostCredentials {
-    pub fn new(host: Address, clock: Clock) -> Self {
+    pub(super) fn new(host: Address, clock: Clock) -> Self {
         Self { host, clock }
     }
 

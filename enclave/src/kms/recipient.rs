@@ -45,8 +45,10 @@ impl Recipient {
     /// Makes a key and has the NSM attest it.
     pub async fn generate(nsm: &Nsm) -> Result<Self, RecipientError> {
         // Tens to hundreds of milliseconds of arithmetic.
-        let (key, public_key) =
-            spawn_blocking(generate_key).await.map_err(|_| RecipientError::Key)?.map_err(|_| RecipientError::Key)?;
+        let (key, public_key) = spawn_blocking(generate_key)
+            .await
+            .map_err(|_| RecipientError::Key)?
+            .map_err(|_| RecipientError::Key)?;
         let mut key_digest = [0; 32];
         key_digest.copy_from_slice(digest(&SHA256, &public_key).as_ref());
         let request = DocumentRequest { public_key: Some(public_key), ..DocumentRequest::default() };

@@ -65,15 +65,16 @@ impl Trust {
 
     /// TLS 1.3 only, with the hybrid post-quantum key exchange (X25519MLKEM768) offered first.
     pub(super) fn client_config(&self, clock: &Clock) -> Arc<ClientConfig> {
-        let builder = ClientConfig::builder_with_details(Arc::new(default_provider()), Arc::new(clock.clone()));
+        let builder =
+            ClientConfig::builder_with_details(Arc::new(default_provider()), Arc::new(clock.clone()));
         // The provider supports TLS 1.3, so this cannot fail; if it ever did, a configuration
         // without roots refuses every server.
         let builder = builder.with_protocol_versions(&[&TLS13]);
         let config = match builder {
             Ok(builder) => builder.with_root_certificates(self.roots.clone()).with_no_client_auth(),
-            Err(_) => ClientConfig::builder()
-                .with_root_certificates(RootCertStore::empty())
-                .with_no_client_auth(),
+            Err(_) => {
+                ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+            }
         };
         Arc::new(config)
     }

@@ -20,12 +20,12 @@ struct Generations<K, V> {
 }
 
 impl<K: Eq + Hash, V: Clone> BoundedCache<K, V> {
-    pub fn new(capacity: usize) -> Self {
+    pub(super) fn new(capacity: usize) -> Self {
         let generations = Generations { young: HashMap::new(), old: HashMap::new() };
         Self { generations: Mutex::new(generations), half: (capacity / 2).max(1) }
     }
 
-    pub fn get(&self, key: &K) -> Option<V> {
+    pub(super) fn get(&self, key: &K) -> Option<V> {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(value) = generations.young.get(key) {
             return Some(value.clone());
@@ -35,7 +35,7 @@ impl<K: Eq + Hash, V: Clone> BoundedCache<K, V> {
         Some(value)
     }
 
-    pub fn insert(&self, key: K, value: V) {
+    pub(super) fn insert(&self, key: K, value: V) {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         self.insert_into(&mut generations, key, value);
     }

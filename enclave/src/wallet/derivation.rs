@@ -86,14 +86,14 @@ pub(super) enum VerifyingKey {
 }
 
 impl DerivedKey {
-    pub fn derive(seed: &Secret<64>, curve: Curve, path: &Path) -> Result<Self, DerivationError> {
+    pub(super) fn derive(seed: &Secret<64>, curve: Curve, path: &Path) -> Result<Self, DerivationError> {
         match curve {
             Curve::Secp256k1 => secp256k1(seed, &path.0).map(Self::Secp256k1),
             Curve::Ed25519 => ed25519(seed, &path.0).map(Self::Ed25519),
         }
     }
 
-    pub fn public_key(&self) -> VerifyingKey {
+    pub(super) fn public_key(&self) -> VerifyingKey {
         match self {
             Self::Secp256k1(key) => VerifyingKey::Secp256k1(*key.verifying_key()),
             Self::Ed25519(key) => VerifyingKey::Ed25519(key.verifying_key()),
@@ -101,7 +101,7 @@ impl DerivedKey {
     }
 
     /// `None` if the input is not for this curve.
-    pub fn sign(&self, input: SigningInput<'_>) -> Option<RawSignature> {
+    pub(super) fn sign(&self, input: SigningInput<'_>) -> Option<RawSignature> {
         match (self, input) {
             (Self::Secp256k1(key), SigningInput::Prehash(hash)) => {
                 let (signature, recovery) = key.sign_prehash_recoverable(&hash);
@@ -117,7 +117,7 @@ impl DerivedKey {
 }
 
 impl VerifyingKey {
-    pub fn encoded(&self) -> PublicKey {
+    pub(super) fn encoded(&self) -> PublicKey {
         match self {
             Self::Secp256k1(key) => PublicKey::Secp256k1(compressed(key)),
             Self::Ed25519(key) => PublicKey::Ed25519(key.to_bytes()),
@@ -133,14 +133,17 @@ pub(super) struct RootKeys {
 }
 
 impl RootKeys {
-    pub fn of_seed(seed: &Secret<64>) -> Result<Self, CryptoError> {
+    pub(super) fn of_seed(seed: &Secret<64>) -> Result<Self, CryptoError> {
         let secp256k1 = secp256k1(seed, &[]).map_err(|_| CryptoError)?;
         let ed25519 = ed25519(seed, &[]).map_err(|_| CryptoError)?;
-        Ok(Self { secp256k1: compressed(secp256k1.verifying_key()), ed25519: ed25519.verifying_key().to_bytes() })
+        Ok(Self {
+            secp256k1: compressed(secp256k1.verifying_key()),
+            ed25519: ed25519.verifying_key().to_bytes(),
+        })
     }
 
     /// The first half of SHA-256("nitro-signer/wallet-id/v1" ‖ secp256k1 ‖ ed25519).
-    pub fn digest(&self) -> [u8; 16] {
+    pub(super) fn digest(&self) -> [u8; 16] {
         let digest = Sha256::new_with_prefix(b"nitro-signer/wallet-id/v1")
             .chain_update(self.secp256k1)
             .chain_update(self.ed25519)
@@ -151,7 +154,7 @@ impl RootKeys {
     }
 
     /// Both keys, for associated data.
-    pub fn bytes(&self) -> [&[u8]; 2] {
+    pub(super) fn bytes(&self) -> [&[u8]; 2] {
         [&self.secp256k1, &self.ed25519]
     }
 }

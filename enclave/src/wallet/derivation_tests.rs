@@ -59,8 +59,23 @@ fn paths_have_one_spelling() {
         assert_eq!(text.parse::<Path>().unwrap().to_string(), text);
     }
     for text in [
-        "", "m", "m/", "/0", "0/1", "M/0", "m/00", "m/01", "m/-1", "m/+1", "m/1h", "m/1''", "m/2147483648",
-        "m/99999999999", "m/ 1", "m/1/", "m/0/0/0/0/0/0/0/0/0/0/0",
+        "",
+        "m",
+        "m/",
+        "/0",
+        "0/1",
+        "M/0",
+        "m/00",
+        "m/01",
+        "m/-1",
+        "m/+1",
+        "m/1h",
+        "m/1''",
+        "m/2147483648",
+        "m/99999999999",
+        "m/ 1",
+        "m/1/",
+        "m/0/0/0/0/0/0/0/0/0/0/0",
     ] {
         assert_eq!(text.parse::<Path>(), Err(DerivationError::Path), "{text}");
     }

@@ -19,7 +19,7 @@ use signer_rules::{
 };
 
 use super::{
-    Path, Wallet,
+    AccountKey, Path, StoredWallet,
     cache::BoundedCache,
     derivation::{DerivedKey, VerifyingKey},
     sealed::{decrypt, encrypt},
@@ -47,8 +47,8 @@ pub struct Keyring {
     id: Name,
     fingerprint: HexBytes<32>,
     key: Secret<32>,
-    keys: BoundedCache<KeyPlace, Arc<DerivedKey>>,
-    wallets: BoundedCache<Name, Arc<Wallet>>,
+    keys: BoundedCache<KeyPlace, Arc<AccountKey>>,
+    wallets: BoundedCache<Name, Arc<StoredWallet>>,
     names: BoundedCache<WalletId, Name>,
 }
 
@@ -139,8 +139,7 @@ pub async fn create(
         sealed.push(SealedShare { copies });
     }
     let keyring = Keyring::from_shares(authority, id.clone(), &shares)?;
-    let object =
-        KeyringObject { format: FORMAT.to_owned(), authority, keyring: id.clone(), shares: sealed };
+    let object = KeyringObject { format: FORMAT.to_owned(), authority, keyring: id.clone(), shares: sealed };
     let object = serde_json::to_vec(&object).map_err(|_| KeyringError::Object("it cannot be written"))?;
     Ok((bundle::Keyring { id: id.clone(), fingerprint: keyring.fingerprint }, object))
 }
@@ -184,7 +183,7 @@ impl Keyring {
     }
 
     /// A wallet that was opened before.
-    pub fn cached_wallet(&self, name: &Name) -> Option<Arc<Wallet>> {
+    pub fn cached_wallet(&self, name: &Name) -> Option<Arc<StoredWallet>> {
         self.wallets.get(name)
     }
 
@@ -194,20 +193,20 @@ impl Keyring {
     }
 
     /// Keeps a wallet whose stored object was opened.
-    pub fn cache_wallet(&self, wallet: Arc<Wallet>) {
-        self.names.insert(wallet.id(), wallet.name().clone());
-        self.wallets.insert(wallet.name().clone(), wallet);
+    pub fn cache_wallet(&self, wallet: Arc<StoredWallet>) {
+        self.names.insert(wallet.record.id, wallet.record.name.clone());
+        self.wallets.insert(wallet.record.name.clone(), wallet);
     }
 
     pub(super) fn key(&self) -> &Secret<32> {
         &self.key
     }
 
-    pub(super) fn cached_key(&self, place: &KeyPlace) -> Option<Arc<DerivedKey>> {
+    pub(super) fn cached_key(&self, place: &KeyPlace) -> Option<Arc<AccountKey>> {
         self.keys.get(place)
     }
 
-    pub(super) fn cache_key(&self, place: KeyPlace, key: Arc<DerivedKey>) {
+    pub(super) fn cache_key(&self, place: KeyPlace, key: Arc<AccountKey>) {
         self.keys.insert(place, key);
     }
 
@@ -302,8 +301,7 @@ async fn create_share(
     let random = nsm.random::<32>("keyring-share").await?;
     let mut sources: Vec<&[u8]> = vec![random.expose()];
     sources.extend(data_keys.iter().map(|(_, data_key, _)| data_key.expose().as_slice()));
-    let share: Secret<32> =
-        derive("nitro-signer/keyring-share/v1", &sources, &place.info("share/v1", ""))?;
+    let share: Secret<32> = derive("nitro-signer/keyring-share/v1", &sources, &place.info("share/v1", ""))?;
     let mut copies = Vec::new();
     for (key, data_key, ciphertext) in &data_keys {
         let wrapping_key = place.wrapping_key(data_key, &key.arn)?;
@@ -389,7 +387,9 @@ fn verifies(key: &DerivedKey, input: SigningInput<'_>) -> bool {
             VerifyingKey::Secp256k1(key),
             Some(RawSignature::Secp256k1 { r, s, .. }),
             SigningInput::Prehash(hash),
-        ) => Signature::from_scalars(r, s).is_ok_and(|signature| key.verify_prehash(&hash, &signature).is_ok()),
+        ) => {
+            Signature::from_scalars(r, s).is_ok_and(|signature| key.verify_prehash(&hash, &signature).is_ok())
+        }
         (
             VerifyingKey::Ed25519(key),
             Some(RawSignature::Ed25519(signature)),

@@ -4,7 +4,7 @@ mod account;
 mod cache;
 mod derivation;
 pub mod keyring;
-mod record;
+pub mod record;
 mod sealed;
 
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use signer_rules::{
     name::Name,
 };
 
-pub use account::Account;
+pub use account::{Account, AccountJson};
 pub use derivation::{DerivationError, Path};
 pub use keyring::{Keyring, KeyringError};
-pub use record::{RecordError, WalletRecord};
+pub use record::{RecordError, StoredWallet, WalletRecord};
 pub use sealed::SealedError;
 
 use crate::secret::{CryptoError, Info, Secret, derive};
@@ -36,6 +36,12 @@ pub struct Wallet {
     name: Name,
     id: WalletId,
     roots: RootKeys,
+}
+
+/// A derived key with what the world sees of it.
+struct AccountKey {
+    key: DerivedKey,
+    account: Account,
 }
 
 /// Why a wallet cannot do what was asked.
@@ -77,7 +83,7 @@ impl Wallet {
 
     /// The account at a path.
     pub fn account(&self, curve: Curve, path: &Path) -> Result<Account, WalletError> {
-        Ok(Account::of(path.clone(), &self.key(curve, path)?.public_key()))
+        Ok(self.key(curve, path)?.account.clone())
     }
 
     /// The accounts at [`DEFAULT_PATHS`].
@@ -86,16 +92,23 @@ impl Wallet {
     }
 
     /// Signs with the key at a path. The same input gives the same signature (RFC 6979, RFC 8032).
-    pub fn sign(&self, curve: Curve, path: &Path, input: SigningInput<'_>) -> Result<RawSignature, WalletError> {
-        self.key(curve, path)?.sign(input).ok_or(WalletError::WrongInput(curve))
+    pub fn sign(
+        &self,
+        curve: Curve,
+        path: &Path,
+        input: SigningInput<'_>,
+    ) -> Result<RawSignature, WalletError> {
+        self.key(curve, path)?.key.sign(input).ok_or(WalletError::WrongInput(curve))
     }
 
-    fn key(&self, curve: Curve, path: &Path) -> Result<Arc<DerivedKey>, WalletError> {
+    fn key(&self, curve: Curve, path: &Path) -> Result<Arc<AccountKey>, WalletError> {
         let place = (self.id, curve, path.clone());
         if let Some(key) = self.keyring.cached_key(&place) {
             return Ok(key);
         }
-        let key = Arc::new(DerivedKey::derive(&seed(&self.keyring, &self.name)?, curve, path)?);
+        let key = DerivedKey::derive(&seed(&self.keyring, &self.name)?, curve, path)?;
+        let account = Account::of(path.clone(), &key.public_key());
+        let key = Arc::new(AccountKey { key, account });
         self.keyring.cache_key(place, key.clone());
         Ok(key)
     }
@@ -143,7 +156,9 @@ mod tests {
         // Whoever changes the derivation loses every wallet: this must stay as it is.
         let accounts = wallet(7, "treasury").default_accounts().unwrap();
         let addresses: Vec<String> = accounts.iter().map(Account::address).collect();
-        assert_eq!(addresses, ["EVM", "SOL"]);
+        assert_eq!(
+            addresses,
+            ["0x14868D1A73A219832C56d9Fb16151349C2f7B82a", "4FPRPKgKwbupkFiHPtm1yjkN8kEEVKisRsDGFEssJWBf"]
+        );
     }
-
 }

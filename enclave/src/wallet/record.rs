@@ -54,6 +54,14 @@ struct IndexRecord {
     path: Option<String>,
 }
 
+/// A wallet whose stored object was opened.
+pub struct StoredWallet {
+    /// What the object says.
+    pub record: WalletRecord,
+    /// The wallet.
+    pub wallet: Wallet,
+}
+
 /// Why a stored object says nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -110,11 +118,11 @@ impl WalletRecord {
     }
 
     /// Opens `wallet/{name}`: derives the wallet of that name and checks that the object is its.
-    pub fn open(keyring: &Arc<Keyring>, name: &Name, object: &[u8]) -> Result<(Self, Wallet), RecordError> {
+    pub fn open(keyring: &Arc<Keyring>, name: &Name, object: &[u8]) -> Result<StoredWallet, RecordError> {
         let wallet = Wallet::derive(keyring.clone(), name.clone())?;
         let record: Self = read(&wallet, &wallet_object(name), "hd", object)?;
         let expected = Self::new(&wallet, record.created_at, record.created_by.clone());
-        if record == expected { Ok((record, wallet)) } else { Err(RecordError::Mismatch) }
+        if record == expected { Ok(StoredWallet { record, wallet }) } else { Err(RecordError::Mismatch) }
     }
 }
 
@@ -195,9 +203,8 @@ mod tests {
     fn a_record_opens_under_its_own_name_only() {
         let treasury = wallet("treasury");
         let stored = record(&treasury).seal(&treasury).unwrap();
-        let (opened, again) =
-            WalletRecord::open(treasury.keyring(), treasury.name(), &stored.content).unwrap();
-        assert_eq!((opened, again.id()), (record(&treasury), treasury.id()));
+        let opened = WalletRecord::open(treasury.keyring(), treasury.name(), &stored.content).unwrap();
+        assert_eq!((opened.record, opened.wallet.id()), (record(&treasury), treasury.id()));
         let renamed = WalletRecord::open(treasury.keyring(), wallet("payroll").name(), &stored.content);
         assert!(matches!(renamed, Err(RecordError::Sealed(SealedError::NotAuthentic))));
     }
@@ -206,7 +213,10 @@ mod tests {
     fn indexes_are_bound_to_what_they_index() {
         let (treasury, payroll) = (wallet("treasury"), wallet("payroll"));
         let index = seal_id_index(&treasury).unwrap();
-        assert_eq!(open_id_index(treasury.keyring(), treasury.id(), &index.content).unwrap(), *treasury.name());
+        assert_eq!(
+            open_id_index(treasury.keyring(), treasury.id(), &index.content).unwrap(),
+            *treasury.name()
+        );
         assert!(open_id_index(treasury.keyring(), payroll.id(), &index.content).is_err());
         assert!(same_index(&treasury, &seal_id_index(&treasury).unwrap(), &index.content));
         assert!(!same_index(&payroll, &seal_id_index(&payroll).unwrap(), &index.content));

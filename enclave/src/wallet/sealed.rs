@@ -16,7 +16,7 @@ use crate::secret::{CryptoError, Info, Secret, derive};
 const MAGIC: &[u8] = b"NSO1";
 
 /// The largest object that is opened.
-pub const MAX_OBJECT: usize = 64 * 1024;
+pub(super) const MAX_OBJECT: usize = 64 * 1024;
 
 /// Why an object is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -42,16 +42,17 @@ pub(super) struct Binding<'a> {
     pub public_keys: &'a [&'a [u8]],
 }
 
-pub(super) fn seal(
-    keyring: &Keyring,
-    binding: &Binding<'_>,
-    content: &[u8],
-) -> Result<Vec<u8>, SealedError> {
+pub(super) fn seal(keyring: &Keyring, binding: &Binding<'_>, content: &[u8]) -> Result<Vec<u8>, SealedError> {
     let mut nonce = [0; NONCE_LEN];
     aws_lc_rs::rand::fill(&mut nonce).map_err(CryptoError::from)?;
     let mut object = header(keyring)?;
     object.extend_from_slice(&nonce);
-    object.extend(encrypt(&object_key(keyring, binding)?, nonce, &associated_data(keyring, binding), content)?);
+    object.extend(encrypt(
+        &object_key(keyring, binding)?,
+        nonce,
+        &associated_data(keyring, binding),
+        content,
+    )?);
     Ok(object)
 }
 
@@ -100,7 +101,11 @@ pub(super) fn decrypt(
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.expose())?);
     let mut bytes = ciphertext.to_vec();
     let length = key
-        .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(associated_data.as_bytes()), &mut bytes)?
+        .open_in_place(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(associated_data.as_bytes()),
+            &mut bytes,
+        )?
         .len();
     bytes.truncate(length);
     Ok(bytes)

@@ -18,7 +18,8 @@ First steps:
   signerctl config init --admin admin-1.pem --threshold 1 --share KMS-KEY-ARN --output config.json
   signerctl config sign config.json --key admin-1.pem
   signerctl config digest config.json
-  signerctl kms-policy --config config.json --account ACCOUNT --role ROLE-ARN --measurements eif.json
+  signerctl kms-policy --config config.json --account ACCOUNT --role ROLE-ARN \\
+      --measurements eif.json
   signerctl keyring create --url URL --config config.json --keyring default --key admin-1.pem \\
       --measurements eif.json
   signerctl policy init --config config.json --version 1 --keyring default=FINGERPRINT \\
@@ -68,8 +69,12 @@ enum Command {
 /// Where the appliance is.
 #[derive(Args)]
 pub(crate) struct ServerArgs {
-    /// Address of the appliance, such as http://127.0.0.1:8080 or https://signer.example.com.
-    #[arg(long, value_name = "URL", env = "SIGNERCTL_URL")]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "SIGNERCTL_URL",
+        help = "Address of the appliance, such as http://127.0.0.1:8080 or https://signer.example.com"
+    )]
     pub(crate) url: String,
     /// Seconds to wait for each answer.
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = clap::value_parser!(u64).range(1..=600))]

@@ -112,7 +112,7 @@ fn init(args: &InitArgs) -> Result<Report, Failure> {
     let file = args.output.output.display().to_string();
     let human = format!(
         "{}\n\nNext: signerctl config sign {file} --key FILE.pem ({} of the admins)",
-        describe(&file, &configuration, authority, &payload),
+        fields(&rows(&file, &configuration, authority, &payload)),
         args.threshold
     );
     Ok(Report::new(human, to_json(&file, &configuration, authority, &payload)))
@@ -150,15 +150,12 @@ fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
     file.sign(&key)?;
     let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
     let name = args.file.display().to_string();
-    let human = format!(
-        "{} with key {}\n\n{}\nsignatures        {}",
-        style.bold("Signed"),
-        keys::public_hex(&key.public()),
-        describe(&name, &configuration, authority, file.unverified_payload()),
-        signatures.summary(style)
-    );
+    let mut rows = rows(&name, &configuration, authority, file.unverified_payload());
+    rows.push(("signatures", signatures.summary(style)));
+    let public = keys::public_hex(&key.public());
+    let human = format!("{} with key {public}\n\n{}", style.bold("Signed"), fields(&rows));
     let mut json = to_json(&name, &configuration, authority, file.unverified_payload());
-    json["signed_by"] = json!({ "public_key": keys::public_hex(&key.public()), "key_id": key.public().id() });
+    json["signed_by"] = json!({ "public_key": public, "key_id": key.public().id() });
     json["signatures"] = signatures.to_json();
     Ok(Report::new(human, json))
 }
@@ -168,12 +165,9 @@ fn digest(path: &Path, style: Style) -> Result<Report, Failure> {
     let (configuration, authority) = parse(&file, path)?;
     let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
     let name = path.display().to_string();
-    let human = format!(
-        "{}\nsignatures        {}\n{}",
-        describe(&name, &configuration, authority, file.unverified_payload()),
-        signatures.summary(style),
-        signatures.lines(style)
-    );
+    let mut rows = rows(&name, &configuration, authority, file.unverified_payload());
+    rows.push(("signatures", signatures.summary(style)));
+    let human = format!("{}\n{}", fields(&rows), signatures.lines(style));
     let mut json = to_json(&name, &configuration, authority, file.unverified_payload());
     json["signatures"] = signatures.to_json();
     let exit = if signatures.complete() { 0 } else { EXIT_FAILED };
@@ -188,7 +182,12 @@ fn parse(file: &EnvelopeFile, path: &Path) -> Result<(Configuration, AuthorityId
     Ok((configuration, authority))
 }
 
-fn describe(file: &str, configuration: &Configuration, authority: AuthorityId, payload: &[u8]) -> String {
+fn rows(
+    file: &str,
+    configuration: &Configuration,
+    authority: AuthorityId,
+    payload: &[u8],
+) -> Vec<(&'static str, String)> {
     let genesis = &configuration.genesis;
     let mut rows = vec![
         ("file", file.to_owned()),
@@ -210,7 +209,7 @@ fn describe(file: &str, configuration: &Configuration, authority: AuthorityId, p
         "clock",
         format!("every {} s, drift up to {} ms", clock.resynchronise_s, clock.longest_drift_ms),
     ));
-    fields(&rows)
+    rows
 }
 
 fn to_json(file: &str, configuration: &Configuration, authority: AuthorityId, payload: &[u8]) -> Value {

@@ -20,6 +20,7 @@ pub(crate) struct Failure {
 
 impl Failure {
     /// The operation failed.
+    #[expect(clippy::needless_pass_by_value, reason = "so that it can stand in map_err")]
     pub(crate) fn new(message: impl ToString) -> Self {
         Self { message: message.to_string(), hint: None, problem: None, exit: EXIT_FAILED }
     }

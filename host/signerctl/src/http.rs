@@ -37,6 +37,8 @@ enum ExchangeError {
     Roots(std::io::Error),
     #[error("no connection: {0}")]
     Unreachable(String),
+    #[error("the server's certificate is refused: {0}")]
+    Certificate(String),
     #[error("no answer within {} s", .0.as_secs())]
     Timeout(Duration),
     #[error("the answer broke off: {0}")]
@@ -67,21 +69,21 @@ impl Server {
 
     /// `GET path`.
     pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.ask(Method::GET, path, Bytes::new())
+        self.ask(&Method::GET, path, Bytes::new())
     }
 
     /// `POST path` with a JSON body.
     pub(crate) fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Value, Failure> {
-        self.ask(Method::POST, path, body.into())
+        self.ask(&Method::POST, path, body.into())
     }
 
-    fn ask(&self, method: Method, path: &str, body: Bytes) -> Result<Value, Failure> {
+    fn ask(&self, method: &Method, path: &str, body: Bytes) -> Result<Value, Failure> {
         let mut request = Request::builder()
-            .method(&method)
+            .method(method)
             .uri(format!("{}{path}", self.base))
             .header(header::ACCEPT, "application/json, application/problem+json")
             .header(header::USER_AGENT, concat!("signerctl/", env!("CARGO_PKG_VERSION")));
-        if method == Method::POST {
+        if *method == Method::POST {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
         let request = request.body(Full::new(body)).map_err(Failure::usage)?;
@@ -94,6 +96,9 @@ impl Server {
                     failure.hint("raise --timeout, or ask the host: signerctl status")
                 }
                 ExchangeError::Unreachable(_) => failure.hint("check --url and that the host is running"),
+                ExchangeError::Certificate(_) => {
+                    failure.hint("if it is of a private CA, name that CA's certificate in SSL_CERT_FILE")
+                }
                 ExchangeError::Roots(_) => failure.hint("install the package ca-certificates"),
                 _ => failure,
             }
@@ -141,10 +146,12 @@ async fn send<C: Connect + Clone + Send + Sync + 'static>(
 ) -> Result<(u16, Bytes), ExchangeError> {
     let client = Client::builder(TokioExecutor::new()).build(connector);
     let response = client.request(request).await.map_err(|error| {
-        if error.is_connect() {
-            ExchangeError::Unreachable(with_causes(&error))
-        } else {
-            ExchangeError::Interrupted(with_causes(&error))
+        let text = with_causes(&error);
+        match error.is_connect() {
+            // The causes are behind a type of the connector's own; rustls's words are all there is.
+            true if text.contains("peer certificate") => ExchangeError::Certificate(text),
+            true => ExchangeError::Unreachable(text),
+            false => ExchangeError::Interrupted(text),
         }
     })?;
     let status = response.status().as_u16();

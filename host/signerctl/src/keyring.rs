@@ -33,7 +33,7 @@ use crate::{
 #[derive(Subcommand)]
 pub(crate) enum KeyringCommand {
     /// Create a keyring in a running enclave, and verify its proof.
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// Write a request to create a keyring, for admins who sign on different machines.
     Request(RequestArgs),
     /// Add an admin's signature to a request.
@@ -126,12 +126,10 @@ fn create(args: &CreateArgs, terminal: &Terminal) -> Result<Report, Failure> {
     };
     let root = args.root.read(terminal)?;
     let configuration = config::read_signed(&args.config)?;
-    let envelope = match &args.request {
-        Some(path) => EnvelopeFile::read(path, PAYLOAD_TYPE)?.to_json()?,
-        None => {
-            let keyring = args.keyring.as_ref().ok_or_else(|| Failure::usage("give --keyring ID"))?;
-            envelope::json(&signed_request(&configuration, keyring, &args.key, 15)?)?
-        }
+    let envelope = match (&args.request, &args.keyring) {
+        (Some(path), _) => EnvelopeFile::read(path, PAYLOAD_TYPE)?.to_json()?,
+        (None, Some(keyring)) => envelope::json(&signed_request(&configuration, keyring, &args.key, 15)?)?,
+        (None, None) => return Err(Failure::usage("give --keyring and --key, or --request")),
     };
     let request = verify(&envelope, &configuration)?;
 
@@ -185,10 +183,11 @@ fn request(args: &RequestArgs, style: Style) -> Result<Report, Failure> {
     let request = parse(&payload)?;
     let signatures = Signatures::of(&envelope, PAYLOAD_TYPE, &configuration.configuration.genesis);
     let file = args.output.output.display().to_string();
-    let human = format!("{}\nsignatures  {}", describe(&file, &request), signatures.summary(style));
+    let mut rows = rows(&file, &request);
+    rows.push(("signatures", signatures.summary(style)));
     let mut json = to_json(&file, &request);
     json["signatures"] = signatures.to_json();
-    Ok(Report::new(human, json))
+    Ok(Report::new(fields(&rows), json))
 }
 
 fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
@@ -198,7 +197,7 @@ fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
     file.sign(&key)?;
     let name = args.file.display().to_string();
     let public = keys::public_hex(&key.public());
-    let human = format!("{} with key {public}\n\n{}", style.bold("Signed"), describe(&name, &request));
+    let human = format!("{} with key {public}\n\n{}", style.bold("Signed"), fields(&rows(&name, &request)));
     let mut json = to_json(&name, &request);
     json["signed_by"] = json!({ "public_key": public, "key_id": key.public().id() });
     Ok(Report::new(human, json))
@@ -249,14 +248,14 @@ fn parse(payload: &[u8]) -> Result<KeyringRequest, Failure> {
     serde_json::from_slice(payload).map_err(|error| Failure::new(format!("not a keyring request: {error}")))
 }
 
-fn describe(file: &str, request: &KeyringRequest) -> String {
-    fields(&[
+fn rows(file: &str, request: &KeyringRequest) -> Vec<(&'static str, String)> {
+    vec![
         ("file", file.to_owned()),
         ("creates", format!("keyring {}", request.keyring)),
         ("authority", request.authority.to_string()),
         ("nonce", request.nonce.to_string()),
         ("expires", request.expires.to_string()),
-    ])
+    ]
 }
 
 fn to_json(file: &str, request: &KeyringRequest) -> Value {

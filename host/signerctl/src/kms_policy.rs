@@ -236,8 +236,8 @@ mod tests {
 
     #[test]
     fn what_would_open_the_keys_is_refused() {
-        let (config, _) = signed_configuration();
         type Change = fn(&mut KmsPolicyArgs);
+        let (config, _) = signed_configuration();
         let cases: [(&str, Change); 5] = [
             ("names no key", |args| args.account = "999999999999".into()),
             ("not an ARN", |args| args.role = "arn:aws:iam::111122223333:role/*".into()),

@@ -82,10 +82,10 @@ impl Terminal {
         }
     }
 
-    /// For tests.
+    /// For tests: without colours and explanations.
     #[cfg(test)]
     pub(crate) fn plain() -> Self {
-        Self { json: false, out: Style { colour: false }, err: Style { colour: false } }
+        Self { json: true, out: Style { colour: false }, err: Style { colour: false } }
     }
 }
 

@@ -161,7 +161,7 @@ fn init(args: &InitArgs, terminal: &Terminal) -> Result<Report, Failure> {
     let needed = configuration.configuration.genesis.threshold;
     let human = format!(
         "{}\n\nNext: signerctl policy sign {file} --key FILE.pem ({needed} of the admins)",
-        describe(&file, &bundle, &payload)
+        fields(&rows(&file, &bundle, &payload))
     );
     Ok(Report::new(human, to_json(&file, &bundle, &payload)))
 }
@@ -228,18 +228,15 @@ fn sign(args: &SignPolicyArgs, style: Style) -> Result<Report, Failure> {
     file.sign(&key)?;
     let name = path.display().to_string();
     let public = keys::public_hex(&key.public());
-    let mut human = format!(
-        "{} with key {public}\n\n{}",
-        style.bold("Signed"),
-        describe(&name, &bundle, file.unverified_payload())
-    );
+    let mut rows = rows(&name, &bundle, file.unverified_payload());
     let mut json = to_json(&name, &bundle, file.unverified_payload());
     json["signed_by"] = json!({ "public_key": public, "key_id": key.public().id() });
     if let Some(configuration) = &configuration {
         let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
-        human = format!("{human}\nsignatures  {}", signatures.summary(style));
+        rows.push(("signatures", signatures.summary(style)));
         json["signatures"] = signatures.to_json();
     }
+    let human = format!("{} with key {public}\n\n{}", style.bold("Signed"), fields(&rows));
     Ok(Report::new(human, json))
 }
 
@@ -247,12 +244,10 @@ fn show(args: &ShowArgs, style: Style) -> Result<Report, Failure> {
     let file = EnvelopeFile::read(&args.file, PAYLOAD_TYPE)?;
     let bundle = parse(&file, &args.file)?;
     let name = args.file.display().to_string();
-    let mut report = Report::new(
-        describe(&name, &bundle, file.unverified_payload()),
-        to_json(&name, &bundle, file.unverified_payload()),
-    );
-    report.json["bundle"] = json!(bundle);
-    let Some(path) = &args.config else { return Ok(report) };
+    let mut rows = rows(&name, &bundle, file.unverified_payload());
+    let mut json = to_json(&name, &bundle, file.unverified_payload());
+    json["bundle"] = json!(bundle);
+    let Some(path) = &args.config else { return Ok(Report::new(fields(&rows), json)) };
     let configuration = config::read_signed(path)?;
     let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
     let accepted = SignedBundle::verify(file.to_json()?.as_bytes(), &configuration);
@@ -260,16 +255,11 @@ fn show(args: &ShowArgs, style: Style) -> Result<Report, Failure> {
         Ok(_) => style.good("an enclave of this configuration accepts it"),
         Err(error) => style.bad(&format!("not acceptable: {error}")),
     };
-    report.human = format!(
-        "{}\nsignatures  {}\n{}\nverdict     {verdict}",
-        report.human,
-        signatures.summary(style),
-        signatures.lines(style)
-    );
-    report.json["signatures"] = signatures.to_json();
-    report.json["acceptable"] = json!(accepted.is_ok());
-    report.exit = if accepted.is_ok() { 0 } else { EXIT_FAILED };
-    Ok(report)
+    rows.extend([("signatures", signatures.summary(style)), ("verdict", verdict)]);
+    json["signatures"] = signatures.to_json();
+    json["acceptable"] = json!(accepted.is_ok());
+    let human = format!("{}\n{}", fields(&rows), signatures.lines(style));
+    Ok(Report { human, json, exit: if accepted.is_ok() { 0 } else { EXIT_FAILED } })
 }
 
 fn push(args: &PushArgs, style: Style) -> Result<Report, Failure> {
@@ -305,7 +295,7 @@ fn parse(file: &EnvelopeFile, path: &Path) -> Result<Bundle, Failure> {
         .map_err(|error| Failure::new(format!("{}: {error}", path.display())))
 }
 
-fn describe(file: &str, bundle: &Bundle, payload: &[u8]) -> String {
+fn rows(file: &str, bundle: &Bundle, payload: &[u8]) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         ("file", file.to_owned()),
         ("authority", bundle.authority.to_string()),
@@ -325,7 +315,7 @@ fn describe(file: &str, bundle: &Bundle, payload: &[u8]) -> String {
         rows.push(("group", format!("@{}: {} wallets", group.id, group.wallets.len())));
     }
     rows.extend(bundle.rules.iter().map(|rule| ("rule", rule_text(rule))));
-    fields(&rows)
+    rows
 }
 
 /// A rule on one line: its members as they are written.

@@ -116,7 +116,7 @@ fn list(server: &Server, style: Style) -> Result<Report, Failure> {
         let path = format!("/v1/wallets?limit={PAGE}{after}");
         let page: Page = http::read(&server.get(&path)?, "GET /v1/wallets")?;
         wallets.extend(page.wallets);
-        let Some(next) = page.next else { return table(wallets, style) };
+        let Some(next) = page.next else { return table(&wallets, style) };
         // A name needs no escaping; anything else would be the host's words in our request.
         let next: Name =
             next.parse().map_err(|_| Failure::new("the server's \"next\" is not a wallet's name"))?;
@@ -129,7 +129,7 @@ fn list(server: &Server, style: Style) -> Result<Report, Failure> {
     Err(Failure::new("the server's listing has no end"))
 }
 
-fn table(answers: Vec<Value>, style: Style) -> Result<Report, Failure> {
+fn table(answers: &[Value], style: Style) -> Result<Report, Failure> {
     let wallets: Vec<Wallet> =
         answers.iter().map(|answer| http::read(answer, "GET /v1/wallets")).collect::<Result<_, _>>()?;
     let width = wallets.iter().map(|wallet| wallet.name.chars().count()).max().unwrap_or_default().max(4);

@@ -29,7 +29,7 @@ const VERSION_DIGITS: usize = 20;
 const PAGE: usize = 256;
 
 /// For a whole provisioning, KMS included.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// For looking into the store or reading a file.
 const READ_LIMIT: Duration = Duration::from_secs(10);
@@ -69,9 +69,11 @@ impl ProvisionError {
     fn code(&self) -> &'static str {
         match self {
             Self::File { .. } => "file_unreadable",
-            Self::Store(_) | Self::StoreSlow | Self::BundleLost(_) => "store_unavailable",
+            Self::Store(_)
+            | Self::StoreSlow
+            | Self::BundleLost(_)
+            | Self::Exchange(ExchangeError::Store(_)) => "store_unavailable",
             Self::Exchange(ExchangeError::Refused { code, .. }) => code.as_str(),
-            Self::Exchange(ExchangeError::Store(_)) => "store_unavailable",
             Self::Exchange(_) => "enclave_silent",
         }
     }

@@ -5,7 +5,7 @@
 //! which stays in the log.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use signer_shared::message::RefusalCode;
 use tracing::{debug, warn};
@@ -21,9 +21,19 @@ pub(super) struct Problem {
     detail: String,
     /// Seconds; a problem that has them is worth trying again.
     retry_after: Option<u32>,
-    header: Option<(HeaderName, HeaderValue)>,
+    extra: Extra,
     /// For the log.
-    operator: Option<String>,
+    operator: Option<Box<str>>,
+}
+
+/// What one status needs beside the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extra {
+    Nothing,
+    /// The methods that the path takes.
+    Allow(&'static str),
+    /// What is left of the request would be read as the next one.
+    Close,
 }
 
 /// The body, in the order that readers expect.
@@ -40,7 +50,7 @@ struct Body<'a> {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_after: None, header: None, operator: None }
+        Self { status, code, detail: detail.into(), retry_after: None, extra: Extra::Nothing, operator: None }
     }
 
     pub(super) fn malformed(detail: impl Into<String>) -> Self {
@@ -55,8 +65,14 @@ impl Problem {
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let detail = format!("this path takes {allow} only");
         let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
-        problem.header = Some((header::ALLOW, HeaderValue::from_static(allow)));
+        problem.extra = Extra::Allow(allow);
         problem
+    }
+
+    pub(super) fn head_too_large(most: usize) -> Self {
+        let detail = format!("path and headers are larger than {most} bytes: send fewer headers");
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        Self::new(status, "head_too_large", detail).last_on_connection()
     }
 
     pub(super) fn body_too_large(most: usize) -> Self {
@@ -89,21 +105,21 @@ impl Problem {
     }
 
     fn log(mut self, message: impl Into<String>) -> Self {
-        self.operator = Some(message.into());
+        self.operator = Some(message.into().into());
         self
     }
 
-    /// What is left of the request's body would be read as the next request.
     fn last_on_connection(mut self) -> Self {
-        self.header = Some((header::CONNECTION, HeaderValue::from_static("close")));
+        self.extra = Extra::Close;
         self
     }
 
     /// The HTTP response; the operator's part goes to the log.
     pub(super) fn into_response(self, request_id: &str) -> Response {
-        match &self.operator {
-            Some(message) => warn!(code = self.code, request_id, "{message}"),
-            None => debug!(code = self.code, request_id, "{}", self.detail),
+        if let Some(message) = &self.operator {
+            warn!(code = self.code, request_id, "{message}");
+        } else {
+            debug!(code = self.code, request_id, "{}", self.detail);
         }
         let body = Body {
             r#type: "about:blank",
@@ -122,7 +138,11 @@ impl Problem {
         if let Some(seconds) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        headers.extend(self.header);
+        match self.extra {
+            Extra::Nothing => None,
+            Extra::Allow(methods) => headers.insert(header::ALLOW, HeaderValue::from_static(methods)),
+            Extra::Close => headers.insert(header::CONNECTION, HeaderValue::from_static("close")),
+        };
         response
     }
 }

@@ -2,12 +2,16 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use hyper::body::Body;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{App, Response, forward, problem::Problem, request_id};
+
+/// The most bytes of a request's path and headers. hyper's own limit is on its buffer, which may
+/// take in twice as much.
+pub(super) const MAX_HEAD: usize = 32 * 1024;
 
 /// Nonces of attestation documents, in bytes.
 const NONCE: std::ops::RangeInclusive<usize> = 16..=64;
@@ -28,6 +32,9 @@ async fn route<B>(app: &App, request: Request<B>) -> Result<Response, Problem>
 where
     B: Body<Data = Bytes>,
 {
+    if head_size(request.uri(), request.headers()) > MAX_HEAD {
+        return Err(Problem::head_too_large(MAX_HEAD));
+    }
     let path = request.uri().path();
     match path {
         "/healthz" => read_only(request.method()).map(|()| text("ok\n")),
@@ -44,6 +51,12 @@ where
         _ if path.starts_with("/v1/") || path.starts_with("/rpc/") => forward::forward(app, request).await,
         _ => Err(Problem::not_found()),
     }
+}
+
+fn head_size(uri: &Uri, headers: &HeaderMap) -> usize {
+    let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum::<usize>()
+        + path
 }
 
 fn read_only(method: &Method) -> Result<(), Problem> {

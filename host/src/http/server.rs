@@ -19,7 +19,6 @@ use tracing::{debug, warn};
 use super::{App, routes, write_limit::WriteLimit};
 use crate::{accept::after_failure, lifecycle::Stop};
 
-const MAX_HEAD: usize = 32 * 1024;
 const MAX_HEADERS: usize = 64;
 
 /// For a caller to take any part of an answer.
@@ -67,16 +66,15 @@ async fn connection(stream: TcpStream, app: Arc<App>, stop: Stop) {
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
-        .max_buf_size(MAX_HEAD)
+        .max_buf_size(routes::MAX_HEAD)
         .max_headers(MAX_HEADERS)
         .serve_connection(TokioIo::new(WriteLimit::new(stream, WRITE_TIMEOUT)), service);
     let mut serving = pin!(serving);
-    let outcome = match stop.or(serving.as_mut()).await {
-        Some(outcome) => outcome,
-        None => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
+    let outcome = if let Some(outcome) = stop.or(serving.as_mut()).await {
+        outcome
+    } else {
+        serving.as_mut().graceful_shutdown();
+        serving.await
     };
     if let Err(error) = outcome {
         debug!("a connection ends: {error}");

@@ -24,7 +24,7 @@ use crate::random;
 const TEMPORARY: &str = ".tmp";
 
 /// Files being written by another host of the same root are younger than this.
-const LEFT_BEHIND: Duration = Duration::from_secs(600);
+const LEFT_BEHIND: Duration = Duration::from_mins(10);
 
 /// Operations at once; more wait for their turn, as long as their caller has time.
 const MAX_OPERATIONS: usize = 64;

@@ -118,7 +118,7 @@ async fn leftovers_are_removed_at_the_start_and_files_under_way_are_not() {
     let (old, young) = (folder.0.join(".tmp/old"), folder.0.join(".tmp/young"));
     fs::write(&young, "x").unwrap();
     let file = File::create(&old).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_hours(1)).unwrap();
     folder.store().await;
     assert!(!old.exists() && young.exists());
 }

@@ -75,6 +75,12 @@ impl Statement {
         self
     }
 
+    /// Narrows a statement to these principals.
+    pub(super) fn only_for(mut self, principals: &[String]) -> Self {
+        self.principal = Principal::Aws(principals.to_vec());
+        self
+    }
+
     /// Adds the meaning.
     pub(super) fn meaning(self, meaning: &'static str) -> Explained {
         Explained { statement: self, meaning }

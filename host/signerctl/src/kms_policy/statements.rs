@@ -19,24 +19,27 @@ const DIFFERS: &str = "StringNotEqualsIgnoreCase";
 /// What an enclave does with the key.
 const USE: [&str; 2] = ["kms:Decrypt", "kms:GenerateDataKey"];
 
-/// Everything that an administrator needs, and nothing that touches data.
-const ADMINISTRATION: [&str; 23] = [
-    "kms:CancelKeyDeletion",
-    "kms:CreateAlias",
-    "kms:DeleteAlias",
+/// What an administrator may look at.
+const STATE: [&str; 7] = [
     "kms:DescribeKey",
-    "kms:DisableKey",
-    "kms:DisableKeyRotation",
-    "kms:EnableKey",
-    "kms:EnableKeyRotation",
     "kms:GetKeyPolicy",
     "kms:GetKeyRotationStatus",
     "kms:ListGrants",
     "kms:ListKeyPolicies",
     "kms:ListKeyRotations",
     "kms:ListResourceTags",
+];
+
+/// What an administrator may change; nothing of it touches data.
+const CHANGES: [&str; 15] = [
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
     "kms:PutKeyPolicy",
-    "kms:RetireGrant",
     "kms:RevokeGrant",
     "kms:RotateKeyOnDemand",
     "kms:ScheduleKeyDeletion",
@@ -82,7 +85,7 @@ pub(super) struct Pins {
 pub(super) fn all(pins: &Pins) -> Vec<Explained> {
     let role = std::slice::from_ref(&pins.role);
     let mut statements = vec![
-        Statement::allow("AllowAdministration", &pins.administrators, &ADMINISTRATION)
+        Statement::allow("AllowAdministration", &pins.administrators, &[&STATE[..], &CHANGES].concat())
             .meaning("administrators may manage the key, and not use it"),
         Statement::allow("AllowReadingKeyState", role, &READING)
             .meaning("the enclave may read the key's description, policy and grants"),
@@ -90,6 +93,11 @@ pub(super) fn all(pins: &Pins) -> Vec<Explained> {
     let attested = pins.images.iter().zip(1..).map(|(image, number)| allow_attested(pins, image, number));
     statements.extend(attested);
     statements.extend(deny_other_use(pins));
+    statements.push(
+        Statement::deny("DenyAdministrationByInstances", &CHANGES)
+            .only_for(role)
+            .meaning("the instances' role may change nothing, even if an IAM policy lets it"),
+    );
     statements.push(Statement::deny("DenyForbiddenOperations", &FORBIDDEN).meaning(
         "nobody may encrypt, re-encrypt, grant, replicate or import: none of it is attested or needed",
     ));

@@ -58,6 +58,7 @@ fn denied_use(sid: &str, operator: &str, key: &str, values: &[String]) -> Value 
 #[test]
 fn the_whole_policy() {
     let yes = ["true".to_owned()];
+    let administration = [&STATE[..], &CHANGES].concat();
     let expected = json!({
         "Version": "2012-10-17",
         "Id": "nitro-signer",
@@ -65,7 +66,7 @@ fn the_whole_policy() {
             {
                 "Sid": "AllowAdministration", "Effect": "Allow",
                 "Principal": {"AWS": ["arn:aws:iam::111122223333:root"]},
-                "Action": ADMINISTRATION, "Resource": "*"
+                "Action": administration, "Resource": "*"
             },
             {
                 "Sid": "AllowReadingKeyState", "Effect": "Allow", "Principal": {"AWS": [ROLE]},
@@ -83,6 +84,10 @@ fn the_whole_policy() {
                 &[hex48("03")]),
             denied_use("DenyOtherAuthorities", "StringNotEquals", "kms:EncryptionContext:nitro-signer:authority",
                 &["aa".repeat(32)]),
+            {
+                "Sid": "DenyAdministrationByInstances", "Effect": "Deny", "Principal": {"AWS": [ROLE]},
+                "Action": CHANGES, "Resource": "*"
+            },
             {
                 "Sid": "DenyForbiddenOperations", "Effect": "Deny", "Principal": {"AWS": ["*"]},
                 "Action": FORBIDDEN, "Resource": "*"

@@ -1,0 +1,284 @@
+//! The HTTP API, inside: the host forwards requests as they came, and everything about them is
+//! decided here. One file per resource.
+
+mod keyrings;
+pub mod objects;
+mod policy;
+mod problem;
+mod sign;
+mod wallets;
+
+use std::sync::Arc;
+
+use serde::{Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use signer_rules::hex_bytes::HexBytes;
+use signer_shared::message::{ApiRequest, ApiResponse, FORWARDED_HEADERS, Header, Listing, Response, Write};
+
+pub use problem::{Code, Problem};
+
+use crate::boot::{Enclave, Kind, ProvisionError, Ready, State, is_allowed};
+use objects::{Objects, ObjectsError};
+use problem::header;
+
+/// The largest body.
+pub const MAX_BODY: usize = 1024 * 1024;
+/// The longest path, query included.
+const MAX_PATH: usize = 2048;
+
+/// A request on its way through a handler.
+pub struct Call {
+    method: String,
+    path: String,
+    query: Option<String>,
+    headers: Vec<Header>,
+    body: Vec<u8>,
+    objects: Objects,
+    listing: Option<Listing>,
+}
+
+/// What a handler does instead of answering with success.
+#[derive(Debug)]
+pub enum Stop {
+    /// Something is wrong.
+    Problem(Problem),
+    /// These objects are needed.
+    Objects(Vec<String>),
+    /// This listing is needed.
+    Listing {
+        /// Names start with this.
+        prefix: String,
+        /// Names come after this.
+        after: Option<String>,
+        /// At most this many.
+        limit: u32,
+    },
+}
+
+impl<P: Into<Problem>> From<P> for Stop {
+    fn from(problem: P) -> Self {
+        Self::Problem(problem.into())
+    }
+}
+
+impl From<ObjectsError> for Problem {
+    fn from(error: ObjectsError) -> Self {
+        Self::new(Code::SealedObjectInvalid, format!("the store's answer is not usable: {error}"))
+    }
+}
+
+/// A handler's result.
+pub type Answer = Result<ApiResponse, Stop>;
+
+/// Answers one request.
+pub async fn handle(enclave: &Arc<Enclave>, request: ApiRequest) -> Response {
+    let request_id = request_id(&request.headers).map(str::to_owned);
+    let answer = match Call::new(request) {
+        Ok(call) => route(enclave, call).await,
+        Err(problem) => Err(problem.into()),
+    };
+    match answer {
+        Ok(response) => Response::Api(response),
+        Err(Stop::Problem(problem)) => Response::Api(problem.response(request_id.as_deref())),
+        Err(Stop::Objects(names)) => Response::NeedObjects { names },
+        Err(Stop::Listing { prefix, after, limit }) => Response::NeedListing { prefix, after, limit },
+    }
+}
+
+async fn route(enclave: &Arc<Enclave>, call: Call) -> Answer {
+    let path = call.path.clone();
+    let segments: Vec<&str> = path.split('/').skip(1).collect();
+    match (call.method.as_str(), segments.as_slice()) {
+        ("POST", ["v1", "wallets"]) => wallets::create(enclave, &*ready(enclave)?, &call),
+        ("GET", ["v1", "wallets"]) => wallets::list(enclave, &*ready(enclave)?, &call).await,
+        ("GET", ["v1", "wallets", wallet]) => wallets::show(enclave, &*ready(enclave)?, &call, wallet),
+        ("POST", ["v1", "wallets", wallet, "accounts"]) => {
+            wallets::derive_account(enclave, &*ready(enclave)?, &call, wallet)
+        }
+        ("POST", ["v1", "wallets", wallet, "sign"]) => sign::sign(enclave, &*ready(enclave)?, &call, wallet),
+        ("POST", ["v1", "policy"]) => policy::push(enclave, call).await,
+        ("POST", ["v1", "keyrings"]) => keyrings::create(enclave, &call).await,
+        (_, ["v1", "wallets"]) => Err(other_methods("GET, POST").into()),
+        (_, ["v1", "wallets", _]) => Err(other_methods("GET").into()),
+        (_, ["v1", "wallets", _, "accounts" | "sign"] | ["v1", "policy" | "keyrings"]) => {
+            Err(other_methods("POST").into())
+        }
+        _ => Err(Problem::new(Code::NotFound, "see the API's documentation for its paths").into()),
+    }
+}
+
+/// The enclave, if it signs.
+fn ready(enclave: &Enclave) -> Result<Arc<Ready>, Problem> {
+    match enclave.state() {
+        State::Ready(ready) if is_allowed(Kind::Wallets, signer_shared::message::Phase::Ready) => Ok(ready),
+        State::Configured(configured) if !configured.bundle.bundle.keyrings.is_empty() => Err(Problem::new(
+            Code::KeyringMissing,
+            "a keyring of the policy bundle is not open; the operator sees why in /v1/status",
+        )),
+        _ => Err(Problem::new(Code::NotReady, "the enclave is not provisioned yet; try again")),
+    }
+}
+
+impl Call {
+    /// Checks the parts of a request that every route relies on.
+    fn new(request: ApiRequest) -> Result<Self, Problem> {
+        if request.body.len() > MAX_BODY || request.path.len() > MAX_PATH {
+            return Err(Problem::malformed("the request is too large"));
+        }
+        let mut seen: Vec<&str> = Vec::new();
+        for header in &request.headers {
+            if !FORWARDED_HEADERS.contains(&header.name.as_str()) || seen.contains(&header.name.as_str()) {
+                return Err(Problem::malformed("a header is repeated, or not one that is forwarded"));
+            }
+            seen.push(&header.name);
+        }
+        if seen.contains(&"content-encoding") {
+            return Err(Problem::malformed("send the body without content-encoding"));
+        }
+        let (path, query) = match request.path.split_once('?') {
+            Some((path, query)) => (path.to_owned(), Some(query.to_owned())),
+            None => (request.path, None),
+        };
+        if !is_plain(&path) {
+            return Err(Problem::malformed(
+                "a path has segments of A-Z a-z 0-9 . _ ' -, none empty or of dots only",
+            ));
+        }
+        Ok(Self {
+            method: request.method,
+            path,
+            query,
+            headers: request.headers,
+            body: request.body.into_vec(),
+            objects: Objects::new(request.objects)?,
+            listing: request.listing,
+        })
+    }
+
+    /// The body as JSON of a closed schema.
+    fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        serde_json::from_slice(&self.body)
+            .map_err(|error| Problem::malformed(format!("the body is not the expected JSON: {error}")))
+    }
+
+    /// Refuses a query where there is none to have.
+    fn without_query(&self) -> Result<(), Problem> {
+        match self.query {
+            None => Ok(()),
+            Some(_) => Err(Problem::malformed("this path takes no query")),
+        }
+    }
+
+    /// SHA-256 of method, path with query, and body, each preceded by its length.
+    fn digest(&self) -> HexBytes<32> {
+        let query = self.query.as_deref().unwrap_or_default();
+        let mut digest = Sha256::new();
+        for part in [self.method.as_bytes(), self.path.as_bytes(), query.as_bytes(), &self.body] {
+            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            digest.update(part);
+        }
+        HexBytes(digest.finalize().into())
+    }
+}
+
+/// A success with a JSON body.
+fn success(status: u16, body: &impl Serialize, writes: Vec<Write>) -> Answer {
+    let body =
+        serde_json::to_vec(body).map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))?;
+    let headers = vec![header("content-type", "application/json")];
+    Ok(ApiResponse { status, headers, body: body.into(), writes })
+}
+
+fn other_methods(methods: &str) -> Problem {
+    Problem::new(Code::MethodNotAllowed, format!("the path takes {methods}"))
+}
+
+/// Raw path bytes of one spelling: no escapes, no empty or dot segments.
+fn is_plain(path: &str) -> bool {
+    let segment = |segment: &str| {
+        !segment.is_empty()
+            && segment != "."
+            && segment != ".."
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._'-".contains(&byte))
+    };
+    path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(segment))
+}
+
+/// The request id that the host chose; anything else than a plain token is passed over.
+fn request_id(headers: &[Header]) -> Option<&str> {
+    let value = &headers.iter().find(|header| header.name == "x-request-id")?.value;
+    let plain = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    (plain && (1..=64).contains(&value.len())).then_some(value)
+}
+
+impl From<ProvisionError> for Problem {
+    fn from(error: ProvisionError) -> Self {
+        use signer_shared::message::RefusalCode;
+        let code = match error.code() {
+            RefusalCode::PolicyRollback => Code::PolicyConflict,
+            RefusalCode::PolicyInvalid | RefusalCode::ConfigurationInvalid => Code::PolicyInvalid,
+            RefusalCode::KmsFailed => Code::KmsFailed,
+            RefusalCode::KeyringInvalid => Code::KeyringMissing,
+            RefusalCode::NsmFailed => Code::NsmFailed,
+            RefusalCode::Overloaded => Code::Overloaded,
+            RefusalCode::WrongPhase => Code::NotReady,
+            _ => Code::Internal,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_have_one_spelling() {
+        for path in ["/v1/wallets", "/v1/wallets/treasury/sign", "/a.b/m'0"] {
+            assert!(is_plain(path), "{path}");
+        }
+        for path in
+            ["", "v1", "/", "//v1", "/v1/", "/v1/../x", "/v1/./x", "/v1/%2e", "/v1/ä", "/v1/a b", "/a//b"]
+        {
+            assert!(!is_plain(path), "{path}");
+        }
+    }
+
+    fn request(headers: &[(&str, &str)]) -> ApiRequest {
+        ApiRequest {
+            method: "GET".into(),
+            path: "/v1/wallets?limit=1".into(),
+            headers: headers.iter().map(|(name, value)| header(name, value)).collect(),
+            body: Vec::new().into(),
+            objects: Vec::new(),
+            listing: None,
+        }
+    }
+
+    #[test]
+    fn headers_are_few_and_single() {
+        assert!(Call::new(request(&[("content-type", "application/json")])).is_ok());
+        assert!(Call::new(request(&[("cookie", "a")])).is_err());
+        assert!(Call::new(request(&[("signature", "a"), ("signature", "b")])).is_err());
+        assert!(Call::new(request(&[("content-encoding", "gzip")])).is_err());
+    }
+
+    #[test]
+    fn request_ids_are_plain_tokens() {
+        let of = |value: &str| request_id(&request(&[("x-request-id", value)]).headers).map(str::to_owned);
+        assert_eq!(of("abc-1.2_3").as_deref(), Some("abc-1.2_3"));
+        assert_eq!(of("a\"b"), None);
+        assert_eq!(of(""), None);
+        assert_eq!(of(&"a".repeat(65)), None);
+    }
+
+    #[test]
+    fn a_request_is_told_from_every_other_by_its_digest() {
+        let digest = |path: &str, body: &[u8]| {
+            let request = ApiRequest { path: path.into(), body: body.to_vec().into(), ..request(&[]) };
+            Call::new(request).unwrap().digest()
+        };
+        assert_ne!(digest("/v1/a", b"b"), digest("/v1/ab", b""));
+        assert_ne!(digest("/v1/a?b", b""), digest("/v1/a", b"b"));
+    }
+}

@@ -1,0 +1,140 @@
+//! `POST /v1/wallets/{w}/sign`: who, what, may it, sign, record. In this order.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+use signer_rules::{
+    bundle::{Operation, WalletId},
+    chain::{self, Curve, Facts, SignBody, Signed, SigningInput},
+    hex_bytes::HexBytes,
+    name::Name,
+    policy::{Chain, Query},
+};
+
+use super::{
+    Answer, Call, Code, Problem, success,
+    wallets::{denial, record, resolve, who},
+};
+use crate::{
+    boot::{Enclave, Ready},
+    wallet::{Account, DEFAULT_PATHS, Path},
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignRequest<'a> {
+    r#type: String,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    address: Option<String>,
+    #[serde(default, borrow)]
+    transaction: Option<&'a RawValue>,
+    #[serde(default)]
+    unsigned: Option<String>,
+}
+
+#[derive(Serialize)]
+struct SignAnswer<'a> {
+    r#type: &'a str,
+    wallet: WalletId,
+    name: &'a Name,
+    path: String,
+    address: String,
+    #[serde(flatten)]
+    signed: &'a Signed,
+}
+
+/// Signs what the body names, if the policy allows what it turns out to be.
+pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) -> Answer {
+    call.without_query()?;
+    let client = who(ready, call)?;
+    let request: SignRequest<'_> = serde_json::from_slice(&call.body)
+        .map_err(|error| Problem::malformed(format!("the body is not the expected JSON: {error}")))?;
+    let stored = resolve(ready, call, wallet)?;
+    let curve = chain::curve_of(&request.r#type).ok_or_else(|| unknown_type(&request.r#type))?;
+    let path = path_of(&request, curve)?;
+    let account = stored.wallet.account(curve, &path).map_err(Problem::from)?;
+    check_address(&request, &account)?;
+
+    let body = SignBody { transaction: request.transaction, unsigned: request.unsigned.as_deref() };
+    let signable = chain::parse(&request.r#type, &body, &account.signer()).map_err(Problem::from)?;
+
+    let query = Query {
+        now: enclave.clock().now()?,
+        client,
+        operation: operation_of(signable.facts()),
+        wallet: stored.record.id,
+        chain: chain_of(signable.facts()),
+    };
+    let decision = ready.configured.policy.decide(&query);
+    if let Some(problem) = denial(&decision) {
+        record(enclave, ready, call, &query, &decision, None);
+        return Err(problem.into());
+    }
+
+    let input = signable.signing_input();
+    let result_digest = digest_of(&input);
+    let signature = stored.wallet.sign(curve, &path, input).map_err(Problem::from)?;
+    record(enclave, ready, call, &query, &decision, Some(result_digest));
+    enclave.count_signature();
+    let signed = signable.finish(&signature).map_err(Problem::from)?;
+    let answer = SignAnswer {
+        r#type: &request.r#type,
+        wallet: stored.record.id,
+        name: &stored.record.name,
+        path: path.to_string(),
+        address: account.address(),
+        signed: &signed,
+    };
+    success(200, &answer, Vec::new())
+}
+
+fn unknown_type(found: &str) -> Problem {
+    let found: String = found.chars().take(40).collect();
+    Problem::new(
+        Code::TransactionRejected,
+        format!("type {found:?} is unknown; write evm.transaction or solana.transaction"),
+    )
+    .of_field("type")
+}
+
+fn path_of(request: &SignRequest<'_>, curve: Curve) -> Result<Path, Problem> {
+    let default = DEFAULT_PATHS.iter().find(|(of, _)| *of == curve).map(|(_, path)| *path);
+    let text = request.path.as_deref().or(default).unwrap_or_default();
+    text.parse().map_err(Problem::from)
+}
+
+/// An address, if given, must be the account's: in its own spelling, or for EVM in lower case.
+fn check_address(request: &SignRequest<'_>, account: &Account) -> Result<(), Problem> {
+    let Some(given) = &request.address else { return Ok(()) };
+    let own = account.address();
+    let lower = account.curve() == Curve::Secp256k1 && *given == own.to_ascii_lowercase();
+    if *given == own || lower {
+        return Ok(());
+    }
+    let detail = format!("the account at {} is {own}; leave address out, or give its path", account.path());
+    Err(Problem::new(Code::TransactionRejected, detail).of_field("address"))
+}
+
+fn operation_of(facts: &Facts) -> Operation {
+    match facts {
+        Facts::Evm(_) => Operation::EvmTransaction,
+        Facts::Solana(_) => Operation::SolanaTransaction,
+    }
+}
+
+fn chain_of(facts: &Facts) -> Chain {
+    match facts {
+        Facts::Evm(facts) => facts.chain_id.map_or(Chain::EveryEvm, Chain::Evm),
+        Facts::Solana(_) => Chain::None,
+    }
+}
+
+/// What the record says was signed: the very bytes, by their digest.
+fn digest_of(input: &SigningInput<'_>) -> HexBytes<32> {
+    match input {
+        SigningInput::Prehash(hash) => HexBytes(*hash),
+        SigningInput::Message(message) => HexBytes(Sha256::digest(message).into()),
+    }
+}

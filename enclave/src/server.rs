@@ -1,0 +1,276 @@
+//! Frames in, frames out: connections from the host, each with requests under way side by side.
+//!
+//! Everything is bounded before it is parsed: connections, bytes in memory, requests under way.
+//! Whatever is wrong with a frame ends its connection, and nothing else.
+
+use std::{io, sync::Arc, time::Duration};
+
+use signer_shared::{
+    frame,
+    message::{PROTOCOL, RefusalCode, Request, RequestFrame, Response, ResponseFrame},
+};
+use signer_transport::{Listener, ReadError, Stream, read_body, read_header, write_frame};
+use tokio::{
+    io::{ReadHalf, WriteHalf, split},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    api::{self, objects::Objects},
+    attestation::NsmError,
+    boot::{Adoption, AttestError, Enclave, Kind, State, is_allowed},
+};
+
+/// Connections at once. The host keeps a handful.
+const CONNECTIONS: usize = 32;
+/// Requests under way on a connection.
+const REQUESTS: usize = 256;
+/// Kilobytes of requests in memory, all connections together.
+const MEMORY_KIB: usize = 64 * 1024;
+/// How long a frame may take once it has begun, and how long an answer may wait to be read.
+const FRAME_LIMIT: Duration = Duration::from_secs(30);
+/// How long the first message may take.
+const HELLO_LIMIT: Duration = Duration::from_secs(10);
+/// The longest that a request may take, whatever time the host gives it.
+const REQUEST_LIMIT: Duration = Duration::from_secs(120);
+
+/// Why a connection ended, unless its peer closed it.
+#[derive(Debug, thiserror::Error)]
+enum ConnectionError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Frame(#[from] frame::FrameError),
+    #[error("the peer was too slow")]
+    TooSlow,
+    #[error("the first message was not Hello")]
+    NoHello,
+    #[error("the peer speaks another protocol")]
+    Protocol,
+}
+
+/// Accepts connections until the task that runs this is dropped.
+pub async fn serve(enclave: Arc<Enclave>, listener: Listener) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let memory = Arc::new(Semaphore::new(MEMORY_KIB));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let Ok(place) = places.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok(stream) => {
+                let connection = Connection { enclave: enclave.clone(), memory: memory.clone() };
+                connections.spawn(async move {
+                    connection.run(stream).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                enclave.events().warn("accept_failed", &[("cause", &error)]);
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+struct Connection {
+    enclave: Arc<Enclave>,
+    memory: Arc<Semaphore>,
+}
+
+/// A request, and the memory that its bytes hold.
+struct Received {
+    frame: RequestFrame,
+    _memory: OwnedSemaphorePermit,
+}
+
+impl Connection {
+    async fn run(self, stream: Stream) {
+        let (reader, writer) = split(stream);
+        match self.exchange(reader, writer).await {
+            Ok(()) | Err(ConnectionError::Read(ReadError::Closed)) => {}
+            Err(error) => self.enclave.events().warn("connection_ended", &[("cause", &error)]),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        mut reader: ReadHalf<Stream>,
+        writer: WriteHalf<Stream>,
+    ) -> Result<(), ConnectionError> {
+        let (answers, queue) = mpsc::channel(REQUESTS);
+        let hello = timeout(HELLO_LIMIT, self.receive(&mut reader)).await;
+        let hello = hello.map_err(|_| ConnectionError::TooSlow)??;
+        let Request::Hello { protocol } = hello.frame.request else { return Err(ConnectionError::NoHello) };
+        let mut writing = Box::pin(write_answers(writer, queue));
+        let answer = ResponseFrame { id: hello.frame.id, response: self.greet(protocol) };
+        if answers.send(frame::encode(&answer)?).await.is_err() || protocol != PROTOCOL {
+            drop(answers);
+            writing.await?;
+            return Err(ConnectionError::Protocol);
+        }
+        // Dropped with this function, and with it every request that is still under way.
+        let mut requests = JoinSet::new();
+        let under_way = Arc::new(Semaphore::new(REQUESTS));
+        loop {
+            tokio::select! {
+                received = self.receive(&mut reader) => {
+                    let received = received?;
+                    while requests.try_join_next().is_some() {}
+                    let place = under_way.clone().acquire_owned();
+                    let place = tokio::select! {
+                        place = place => place,
+                        result = &mut writing => return result,
+                    };
+                    let Ok(place) = place else { return Ok(()) };
+                    let (enclave, answers) = (self.enclave.clone(), answers.clone());
+                    requests.spawn(async move {
+                        let id = received.frame.id;
+                        let response = answer_in_time(&enclave, received.frame).await;
+                        if let Ok(bytes) = frame::encode(&ResponseFrame { id, response }) {
+                            // The writer is gone only if the connection is.
+                            drop(answers.send(bytes).await);
+                        }
+                        drop(place);
+                    });
+                }
+                result = &mut writing => return result,
+            }
+        }
+    }
+
+    /// Reads one request. Its memory is reserved before its body is read.
+    async fn receive(&self, reader: &mut ReadHalf<Stream>) -> Result<Received, ConnectionError> {
+        let length = read_header(reader).await?;
+        let kib = u32::try_from(length.div_ceil(1024)).unwrap_or(u32::MAX);
+        let reading = async {
+            let memory = self.memory.clone().acquire_many_owned(kib).await;
+            let memory = memory.map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+            let body = read_body(reader, length).await?;
+            Ok::<_, ConnectionError>((memory, frame::decode::<RequestFrame>(&body)?))
+        };
+        let (memory, frame) = timeout(FRAME_LIMIT, reading).await.map_err(|_| ConnectionError::TooSlow)??;
+        Ok(Received { frame, _memory: memory })
+    }
+
+    fn greet(&self, protocol: u16) -> Response {
+        if protocol == PROTOCOL {
+            Response::Hello {
+                protocol: PROTOCOL,
+                boot_id: self.enclave.identity().boot_id().to_string(),
+                phase: self.enclave.state().phase(),
+            }
+        } else {
+            refused(RefusalCode::ProtocolMismatch, format!("this enclave speaks protocol {PROTOCOL}"))
+        }
+    }
+}
+
+async fn write_answers(
+    mut writer: WriteHalf<Stream>,
+    mut queue: mpsc::Receiver<Vec<u8>>,
+) -> Result<(), ConnectionError> {
+    while let Some(bytes) = queue.recv().await {
+        timeout(FRAME_LIMIT, write_frame(&mut writer, &bytes))
+            .await
+            .map_err(|_| ConnectionError::TooSlow)??;
+    }
+    Ok(())
+}
+
+async fn answer_in_time(enclave: &Arc<Enclave>, frame: RequestFrame) -> Response {
+    let given = Duration::from_millis(u64::from(frame.remaining_ms)).min(REQUEST_LIMIT);
+    match timeout(given, answer(enclave, frame.request)).await {
+        Ok(response) => response,
+        Err(_) => refused(RefusalCode::DeadlineExceeded, "the request took longer than its time".into()),
+    }
+}
+
+async fn answer(enclave: &Arc<Enclave>, request: Request) -> Response {
+    let phase = enclave.state().phase();
+    let kind = match &request {
+        Request::Hello { .. } => Kind::Hello,
+        Request::Status {} => Kind::Status,
+        Request::Provision { .. } => Kind::Provision,
+        Request::Attest { .. } => Kind::Attest,
+        Request::Audit { .. } => Kind::Audit,
+        // The API consults the table for each of its routes.
+        Request::Api(request) => return api::handle(enclave, request.clone()).await,
+    };
+    if !is_allowed(kind, phase) {
+        return refused(RefusalCode::WrongPhase, format!("not while {}", phase.as_str()));
+    }
+    match request {
+        Request::Hello { .. } => refused(RefusalCode::Malformed, "Hello is the first message only".into()),
+        Request::Status {} => Response::Status(enclave.status()),
+        Request::Provision { configuration, policy_bundle, objects } => {
+            let objects = match Objects::new(objects) {
+                Ok(objects) => objects,
+                Err(error) => return refused(RefusalCode::Malformed, error.to_string()),
+            };
+            provision(enclave, configuration.into_vec(), policy_bundle.into_vec(), objects).await
+        }
+        Request::Attest { nonce } => attest(enclave, nonce.map(serde_bytes::ByteBuf::into_vec)).await,
+        Request::Audit { after } => Response::Audit {
+            records: enclave
+                .audit()
+                .records(after.map_or(0, |after| after.saturating_add(1)))
+                .into_iter()
+                .map(Into::into)
+                .collect(),
+            head: enclave.audit().head().sequence,
+        },
+        Request::Api(request) => api::handle(enclave, request).await,
+    }
+}
+
+/// In a task of its own: a connection that ends must not leave a change of state half done.
+async fn provision(
+    enclave: &Arc<Enclave>,
+    configuration: Vec<u8>,
+    bundle: Vec<u8>,
+    objects: Objects,
+) -> Response {
+    let task = {
+        let enclave = enclave.clone();
+        tokio::spawn(async move { enclave.provision(&configuration, &bundle, &objects).await })
+    };
+    match task.await {
+        Ok(Ok(Adoption::NeedObjects(names))) => Response::NeedObjects { names },
+        Ok(Ok(Adoption::InForce { missing })) => Response::Provisioned {
+            phase: enclave.state().phase(),
+            missing_keyrings: missing.iter().map(ToString::to_string).collect(),
+        },
+        Ok(Err(error)) => refused(error.code(), error.to_string()),
+        Err(_) => refused(RefusalCode::NsmFailed, "provisioning failed".into()),
+    }
+}
+
+async fn attest(enclave: &Arc<Enclave>, nonce: Option<Vec<u8>>) -> Response {
+    let State::Ready(ready) = enclave.state() else {
+        return refused(RefusalCode::WrongPhase, "not ready".into());
+    };
+    match enclave.attest(&ready, nonce).await {
+        Ok(attested) => Response::Attestation {
+            boot_id: enclave.identity().boot_id().to_string(),
+            document: attested.document.clone().into(),
+            statement: attested.statement.clone().into(),
+        },
+        Err(error) => {
+            let code = match error {
+                AttestError::Nonce => RefusalCode::Malformed,
+                AttestError::Nsm(NsmError::Busy) => RefusalCode::Overloaded,
+                _ => RefusalCode::NsmFailed,
+            };
+            refused(code, error.to_string())
+        }
+    }
+}
+
+fn refused(code: RefusalCode, message: String) -> Response {
+    Response::Refused { code, message }
+}
