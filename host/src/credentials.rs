@@ -5,6 +5,8 @@
 //! They are never logged, here or by their type.
 
 use std::{
+    error::Error,
+    iter,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -20,7 +22,7 @@ use signer_transport::{Listener, ReadError, Stream, read_body, read_header, writ
 use tokio::{sync::Mutex, time::timeout};
 use tracing::{info, warn};
 
-use crate::{accept, config::CredentialsSource, lifecycle::Stop};
+use crate::{accept, config::CredentialsSource, enclave_events::escaped, lifecycle::Stop};
 
 const MAX_CONNECTIONS: usize = 16;
 
@@ -143,8 +145,7 @@ impl Chain {
             let provider = loaded.credentials_provider().ok_or("the AWS chain has no provider")?;
             self.provider.insert(provider).clone()
         };
-        // The error's own text names the source that failed, and has no credentials in it.
-        let found = provider.provide_credentials().await.map_err(|error| error.to_string())?;
+        let found = provider.provide_credentials().await.map_err(|error| with_sources(&error))?;
         let credentials = Credentials {
             access_key_id: found.access_key_id().to_owned(),
             secret_access_key: found.secret_access_key().to_owned(),
@@ -159,6 +160,14 @@ impl Chain {
         self.kept = Some(credentials.clone());
         Ok(credentials)
     }
+}
+
+/// The texts of an error and of what caused it: they name the sources that failed, and have no
+/// credentials in them.
+fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let causes = iter::successors(Some(error), |&error| error.source());
+    let texts: Vec<_> = causes.take(8).map(ToString::to_string).collect();
+    escaped(&texts.join(": "), 500)
 }
 
 fn unix_ms(time: SystemTime) -> u64 {

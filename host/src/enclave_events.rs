@@ -203,6 +203,37 @@ mod tests {
         assert_eq!(rate.admit(now + Duration::from_secs(1)), Admission::Log { dropped: 2 });
     }
 
+    #[tokio::test]
+    async fn malformed_events_end_their_connection_and_the_sink_goes_on() {
+        use signer_transport::{dial, write_frame};
+        use tokio::io::AsyncReadExt;
+
+        let path = std::env::temp_dir().join(format!("signer-events-{}", crate::random::hex()));
+        let address = signer_shared::address::Address::Unix(path.clone());
+        let listener = Listener::bind(&address).await.unwrap();
+        let (sink, stopper) = (EventSink::new(2), crate::lifecycle::Stopper::default());
+        let serving = tokio::spawn(sink.clone().serve(listener, stopper.stop()));
+        let event = |sequence| Event {
+            sequence,
+            uptime_ms: 1,
+            level: Level::Info,
+            code: "test".to_owned(),
+            fields: Vec::new(),
+        };
+        for _ in 0..2 {
+            let mut stream = dial(&address, Duration::from_secs(5)).await.unwrap();
+            for sequence in 1..=3 {
+                write_frame(&mut stream, &frame::encode(&event(sequence)).unwrap()).await.unwrap();
+            }
+            write_frame(&mut stream, &[0, 0, 0, 1, 0x40]).await.unwrap();
+            assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+        }
+        assert_eq!(sink.rate.lock().unwrap().dropped, 4);
+        stopper.stop_all();
+        serving.await.unwrap();
+        std::fs::remove_file(path).unwrap();
+    }
+
     #[test]
     fn gaps_are_seen() {
         assert_eq!(missing(None, 7), None);

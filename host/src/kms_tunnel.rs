@@ -32,6 +32,8 @@ pub struct KmsTunnel {
 /// Why there is no tunnel.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
+    #[error("nothing was asked for")]
+    Closed,
     #[error("the request for a tunnel is not one: write CONNECT host:port HTTP/1.1")]
     Malformed,
     #[error("the request for a tunnel is longer than {MAX_HEAD} bytes")]
@@ -49,7 +51,7 @@ enum Refusal {
 impl Refusal {
     fn code(&self) -> &'static str {
         match self {
-            Self::Malformed | Self::TooLong | Self::Slow | Self::Io(_) => "tunnel_malformed",
+            Self::Closed | Self::Malformed | Self::TooLong | Self::Slow | Self::Io(_) => "tunnel_malformed",
             Self::NotAllowed(_) => "tunnel_forbidden",
             Self::Unreachable { .. } => "tunnel_unreachable",
         }
@@ -57,7 +59,7 @@ impl Refusal {
 
     fn status(&self) -> &'static str {
         match self {
-            Self::Malformed | Self::Io(_) => "400 Bad Request",
+            Self::Closed | Self::Malformed | Self::Io(_) => "400 Bad Request",
             Self::TooLong => "431 Request Header Fields Too Large",
             Self::Slow => "408 Request Timeout",
             Self::NotAllowed(_) => "403 Forbidden",
@@ -90,6 +92,8 @@ impl KmsTunnel {
                     debug!(end = ?end, "a tunnel ends");
                 }
             }
+            // Somebody looked whether the address is in use.
+            Err(Refusal::Closed) => (),
             Err(refusal) => {
                 warn!(code = refusal.code(), "{refusal}");
                 let answer = format!(
@@ -131,7 +135,7 @@ async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Result<(String, Vec
         }
         let room = u64::try_from(MAX_HEAD.saturating_sub(bytes.len())).unwrap_or(0);
         if (&mut *stream).take(room).read_buf(&mut bytes).await? == 0 {
-            return Err(Refusal::Malformed);
+            return Err(if bytes.is_empty() { Refusal::Closed } else { Refusal::Malformed });
         }
     };
     let early = bytes.split_off(end.saturating_add(4));

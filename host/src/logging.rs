@@ -10,7 +10,8 @@ use crate::config::{Log, LogFormat};
 /// this program has to say, and for the enclave's own log.
 pub fn start(log: &Log) {
     let level = log.level.as_str().to_ascii_lowercase();
-    let filter = EnvFilter::new(format!("warn,signer_host={level},enclave={level}"));
+    // What the AWS chain tried and why it failed is in this program's own line.
+    let filter = EnvFilter::new(format!("warn,aws_config=error,signer_host={level},enclave={level}"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     // A second start in one process is a test's: the first stays.
     let _ = match log.format {

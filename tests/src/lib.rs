@@ -2,5 +2,7 @@
 //! Management Service ([`kms`]), over certificate authorities of our own ([`pki`]). Nothing of this is in the image.
 
 pub mod kms;
+pub mod measurements;
 pub mod nsm;
 pub mod pki;
+pub mod stack;

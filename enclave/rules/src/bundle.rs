@@ -238,7 +238,8 @@ impl SignedBundle {
         if bundle.least_configuration_epoch > epoch {
             return Err(BundleError::ConfigurationTooOld { least: bundle.least_configuration_epoch, epoch });
         }
-        let longest = u64::from(configuration.configuration.longest_bundle_lifetime_days).saturating_mul(86_400);
+        let longest =
+            u64::from(configuration.configuration.longest_bundle_lifetime_days).saturating_mul(86_400);
         if bundle.expires.seconds().saturating_sub(bundle.not_before.seconds()) > longest {
             return Err(field("expires", "is later than the configuration's longest bundle lifetime allows"));
         }
@@ -293,7 +294,11 @@ impl Bundle {
 
 impl Rule {
     /// A list that is there and empty could never match; a name that nothing bears is a mistake.
-    fn validate(&self, clients: &HashSet<&Name>, groups: &HashSet<&Name>) -> Result<(), (&'static str, String)> {
+    fn validate(
+        &self,
+        clients: &HashSet<&Name>,
+        groups: &HashSet<&Name>,
+    ) -> Result<(), (&'static str, String)> {
         const EMPTY: &str = "is empty, so the rule could never match; leave it out to match everything";
         if self.operations.is_empty() {
             return Err(("operations", "must name at least one operation".into()));

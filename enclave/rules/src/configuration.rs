@@ -156,7 +156,10 @@ impl KmsKey {
     fn validate(&self, place: &str) -> Result<(), ConfigurationError> {
         let parts: Vec<&str> = self.arn.split(':').collect();
         let &["arn", partition, "kms", region, account, resource] = parts.as_slice() else {
-            return Err(field(&format!("{place}.arn"), "must be a key ARN, arn:aws:kms:REGION:ACCOUNT:key/ID"));
+            return Err(field(
+                &format!("{place}.arn"),
+                "must be a key ARN, arn:aws:kms:REGION:ACCOUNT:key/ID",
+            ));
         };
         let key_id = resource.strip_prefix("key/").unwrap_or_default();
         let valid = matches!(partition, "aws" | "aws-cn" | "aws-us-gov")
@@ -165,7 +168,10 @@ impl KmsKey {
             && account.bytes().all(|byte| byte.is_ascii_digit())
             && is_label(key_id);
         if !valid {
-            return Err(field(&format!("{place}.arn"), "must be a key ARN, arn:aws:kms:REGION:ACCOUNT:key/ID"));
+            return Err(field(
+                &format!("{place}.arn"),
+                "must be a key ARN, arn:aws:kms:REGION:ACCOUNT:key/ID",
+            ));
         }
         if !is_aws_endpoint(&self.endpoint, partition, region) {
             return Err(field(

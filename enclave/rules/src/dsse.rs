@@ -73,7 +73,11 @@ pub enum DsseError {
 impl Envelope {
     /// An envelope that nobody has signed yet.
     pub fn unsigned(payload_type: &str, payload: &[u8]) -> Self {
-        Self { payload: STANDARD.encode(payload), payload_type: payload_type.to_owned(), signatures: Vec::new() }
+        Self {
+            payload: STANDARD.encode(payload),
+            payload_type: payload_type.to_owned(),
+            signatures: Vec::new(),
+        }
     }
 
     /// Reads an envelope from JSON, strictly.
@@ -158,8 +162,7 @@ impl Envelope {
 
 /// `DSSEv1 SP len(type) SP type SP len(payload) SP payload`: the bytes that are signed.
 pub fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut bytes =
-        format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    let mut bytes = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
     bytes.extend_from_slice(payload);
     bytes
 }
@@ -203,7 +206,10 @@ mod tests {
     fn a_quorum_is_of_distinct_admin_keys() {
         assert_eq!(signed(&[1, 2]).verify(TYPE, &admins(&[1, 2, 3]), 2).unwrap(), b"{}");
         let once = signed(&[1]);
-        assert_eq!(once.verify(TYPE, &admins(&[1, 2, 3]), 2), Err(DsseError::Quorum { required: 2, found: 1 }));
+        assert_eq!(
+            once.verify(TYPE, &admins(&[1, 2, 3]), 2),
+            Err(DsseError::Quorum { required: 2, found: 1 })
+        );
         let stranger = signed(&[1, 9]);
         assert_eq!(
             stranger.verify(TYPE, &admins(&[1, 2, 3]), 2),
@@ -212,7 +218,10 @@ mod tests {
         let mut twice = signed(&[1]);
         twice.signatures.push(twice.signatures[0].clone());
         assert!(matches!(twice.verify(TYPE, &admins(&[1, 2]), 2), Err(DsseError::DuplicateKey(_))));
-        assert_eq!(signed(&[]).verify(TYPE, &admins(&[1]), 0), Err(DsseError::Quorum { required: 1, found: 0 }));
+        assert_eq!(
+            signed(&[]).verify(TYPE, &admins(&[1]), 0),
+            Err(DsseError::Quorum { required: 1, found: 0 })
+        );
     }
 
     #[test]

@@ -101,7 +101,10 @@ mod tests {
         SignedConfiguration { configuration, authority, digest: HexBytes([0; 48]) }
     }
 
-    fn verify(change: impl Fn(&mut KeyringRequest), seeds: &[u8]) -> Result<KeyringRequest, KeyringRequestError> {
+    fn verify(
+        change: impl Fn(&mut KeyringRequest),
+        seeds: &[u8],
+    ) -> Result<KeyringRequest, KeyringRequestError> {
         let mut request = KeyringRequest {
             format: FORMAT.into(),
             authority: configuration().authority,
@@ -121,10 +124,7 @@ mod tests {
     #[test]
     fn only_the_quorum_of_this_authority_in_time() {
         assert!(verify(|_| {}, &[1, 2]).is_ok());
-        assert!(matches!(
-            verify(|_| {}, &[1]),
-            Err(KeyringRequestError::Envelope(DsseError::Quorum { .. }))
-        ));
+        assert!(matches!(verify(|_| {}, &[1]), Err(KeyringRequestError::Envelope(DsseError::Quorum { .. }))));
         assert!(matches!(
             verify(|request| request.authority = HexBytes([0; 32]), &[1, 2]),
             Err(KeyringRequestError::ForeignAuthority { .. })

@@ -227,10 +227,16 @@ mod tests {
             {"id": "all", "effect": "allow", "operations": ["evm.transaction"]},
             {"id": "not-mainnet", "effect": "deny", "operations": ["evm.transaction"], "chain_ids": [1]}
         ]));
-        assert_eq!(ask(&policy, wallet(1), Chain::Evm(1)), Decision::DeniedBy("not-mainnet".parse().unwrap()));
+        assert_eq!(
+            ask(&policy, wallet(1), Chain::Evm(1)),
+            Decision::DeniedBy("not-mainnet".parse().unwrap())
+        );
         assert_eq!(ask(&policy, wallet(1), Chain::Evm(2)), Decision::Allowed("all".parse().unwrap()));
         // Sendable on mainnet too, so the denial covers it.
-        assert_eq!(ask(&policy, wallet(1), Chain::EveryEvm), Decision::DeniedBy("not-mainnet".parse().unwrap()));
+        assert_eq!(
+            ask(&policy, wallet(1), Chain::EveryEvm),
+            Decision::DeniedBy("not-mainnet".parse().unwrap())
+        );
     }
 
     #[test]

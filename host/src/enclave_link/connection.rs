@@ -100,6 +100,11 @@ impl Connection {
         }
     }
 
+    /// Whether it has not ended.
+    pub(super) fn is_open(&self) -> bool {
+        self.waiting.lock().is_some()
+    }
+
     /// Ends the connection.
     pub(super) fn close(&self) {
         self.closed.notify_one();

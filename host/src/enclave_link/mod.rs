@@ -1,8 +1,8 @@
 //! The way to the enclave: a handful of connections, and what is known of who answers.
 //!
-//! [`EnclaveLink`] is the handle that HTTP uses. Behind it, each in its own file: [`connection`]
-//! (one stream, many requests), [`pool`] (keeps the connections up), [`heartbeat`] (asks for the
-//! enclave's state), [`provision`] (hands a new enclave its configuration and policy), [`exchange`]
+//! [`EnclaveLink`] is the handle that HTTP uses. Behind it, each in its own file: `connection`
+//! (one stream, many requests), `pool` (keeps the connections up), `heartbeat` (asks for the
+//! enclave's state), `provision` (hands a new enclave its configuration and policy), `exchange`
 //! (the rounds of one request: objects, listings, writes). The host never starts enclaves; it finds
 //! out that there is one, or none, or another.
 
@@ -157,9 +157,9 @@ impl EnclaveLink {
     fn pick(&self) -> Option<Arc<Connection>> {
         let slots = self.slots();
         let turn = self.shared.turn.fetch_add(1, Ordering::Relaxed);
-        let live = slots.iter().flatten().count();
-        let index = turn.checked_rem(live)?;
-        slots.iter().flatten().nth(index).map(|slot| slot.connection.clone())
+        let open = || slots.iter().flatten().filter(|slot| slot.connection.is_open());
+        let index = turn.checked_rem(open().count())?;
+        open().nth(index).map(|slot| slot.connection.clone())
     }
 
     /// Takes a connection into service. Those of another boot are of an enclave that is gone.

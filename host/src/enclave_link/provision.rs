@@ -6,7 +6,7 @@
 
 use std::{path::Path, time::Duration};
 
-use signer_shared::message::{Phase, Response};
+use signer_shared::message::{Phase, RefusalCode, Response, Status};
 use tokio::{
     sync::watch,
     task::spawn_blocking,
@@ -34,6 +34,10 @@ const LIMIT: Duration = Duration::from_mins(1);
 /// For looking into the store or reading a file.
 const READ_LIMIT: Duration = Duration::from_secs(10);
 
+/// An enclave that is ready is not asked again sooner to take what it has refused: each refusal is a
+/// record in its audit log. A bundle whose time had not come may be taken later.
+const AFTER_REFUSAL: Duration = Duration::from_mins(1);
+
 const SHORTEST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
@@ -47,7 +51,16 @@ pub struct Provisioner {
     tried: Option<String>,
     /// The boot that has had this host's configuration and policy.
     done: Option<String>,
+    refused: Option<Refused>,
     retry: Duration,
+}
+
+/// What an enclave would not take.
+#[derive(Debug)]
+struct Refused {
+    boot_id: String,
+    bundle: Vec<u8>,
+    at: Instant,
 }
 
 /// Why the enclave was not provisioned.
@@ -77,12 +90,24 @@ impl ProvisionError {
             Self::Exchange(_) => "enclave_silent",
         }
     }
+
+    /// Whether the same content will most likely be refused again.
+    fn is_lasting(&self) -> bool {
+        let Self::Exchange(ExchangeError::Refused { code, .. }) = self else { return false };
+        matches!(
+            code,
+            RefusalCode::ConfigurationInvalid
+                | RefusalCode::ConfigurationFixed
+                | RefusalCode::PolicyInvalid
+                | RefusalCode::PolicyRollback
+        )
+    }
 }
 
 impl Provisioner {
     /// A provisioner for the enclave behind `link`.
     pub fn new(link: EnclaveLink, store: ObjectStore, files: config::Authority) -> Self {
-        Self { link, store, files, tried: None, done: None, retry: SHORTEST_DELAY }
+        Self { link, store, files, tried: None, done: None, refused: None, retry: SHORTEST_DELAY }
     }
 
     /// Provisions whenever there is reason to, until the host stops.
@@ -130,7 +155,7 @@ impl Provisioner {
         }
         if self.done == self.tried && status.phase == Phase::Ready {
             if let Some(bundle) = self.newest_bundle(status.policy_version).await? {
-                return self.provision(bundle, status.boot_id.clone()).await;
+                return self.provision(bundle, status).await;
             }
             self.link.clear_problem();
             return Ok(());
@@ -139,10 +164,27 @@ impl Provisioner {
             Some(bundle) => bundle,
             None => read_file(&self.files.policy_bundle).await?,
         };
-        self.provision(bundle, status.boot_id.clone()).await
+        self.provision(bundle, status).await
     }
 
-    async fn provision(&mut self, bundle: Vec<u8>, boot_id: String) -> Result<(), ProvisionError> {
+    /// Provisions, unless the enclave works and has just refused the same.
+    async fn provision(&mut self, bundle: Vec<u8>, status: &Status) -> Result<(), ProvisionError> {
+        let is_refused = |refused: &Refused| {
+            refused.boot_id == status.boot_id
+                && refused.bundle == bundle
+                && refused.at.elapsed() < AFTER_REFUSAL
+        };
+        if status.phase == Phase::Ready && self.refused.as_ref().is_some_and(is_refused) {
+            return Ok(());
+        }
+        let outcome = self.hand_over(bundle.clone(), status.boot_id.clone()).await;
+        let is_lasting = outcome.as_ref().is_err_and(ProvisionError::is_lasting);
+        let refusal = || Refused { boot_id: status.boot_id.clone(), bundle, at: Instant::now() };
+        self.refused = is_lasting.then(refusal);
+        outcome
+    }
+
+    async fn hand_over(&mut self, bundle: Vec<u8>, boot_id: String) -> Result<(), ProvisionError> {
         let configuration = read_file(&self.files.configuration).await?;
         let started = Instant::now();
         let answer = self.link.provide(&self.store, configuration, bundle, started + LIMIT).await;

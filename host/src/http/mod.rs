@@ -1,8 +1,8 @@
 //! HTTP in front of the enclave.
 //!
-//! [`server`] owns connections and their limits, [`routes`] is the one match over paths, [`forward`]
+//! `server` owns connections and their limits, `routes` is the one match over paths, `forward`
 //! turns a client's request into the enclave's and back. What the host itself has to say to a
-//! caller is a [`problem`].
+//! caller is a `problem`.
 
 use std::sync::Arc;
 

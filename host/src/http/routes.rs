@@ -16,12 +16,13 @@ pub(super) const MAX_HEAD: usize = 32 * 1024;
 /// Nonces of attestation documents, in bytes.
 const NONCE: std::ops::RangeInclusive<usize> = 16..=64;
 
-/// Any request's answer, with its id.
-pub(super) async fn answer<B>(app: &App, request: Request<B>) -> Response
+/// Any request's answer, with its id; the enclave gets the same id for its own problems.
+pub(super) async fn answer<B>(app: &App, mut request: Request<B>) -> Response
 where
     B: Body<Data = Bytes>,
 {
     let id = request_id::of(request.headers());
+    request.headers_mut().insert(request_id::HEADER, request_id::header(&id));
     let outcome = route(app, request).await;
     let mut response = outcome.unwrap_or_else(|problem| problem.into_response(&id));
     response.headers_mut().insert(request_id::HEADER, request_id::header(&id));

@@ -2,7 +2,8 @@
 //!
 //! Plain HTTP/1.1 behind a load balancer that ends TLS. Every stage has a limit: heads by size,
 //! number of headers and time (which is also the limit for idle connections), bodies in
-//! [`super::body`], answers by the time a caller takes to read them.
+//! [`super::body`], answers by the time a caller takes to read them. What hyper itself refuses (no
+//! HTTP, too many headers) it answers itself, with a status and nothing else.
 
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 

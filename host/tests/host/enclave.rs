@@ -2,7 +2,10 @@
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -54,6 +57,7 @@ struct State {
     requests: Mutex<Vec<ApiRequest>>,
     connections: Mutex<usize>,
     heartbeats: Mutex<usize>,
+    refused: AtomicUsize,
 }
 
 impl Enclave {
@@ -67,6 +71,7 @@ impl Enclave {
             requests: Mutex::default(),
             connections: Mutex::default(),
             heartbeats: Mutex::default(),
+            refused: AtomicUsize::default(),
         });
         let serving = state.clone();
         let task = tokio::spawn(async move {
@@ -91,6 +96,11 @@ impl Enclave {
     /// Connections accepted so far.
     pub fn connections(&self) -> usize {
         *self.state.connections.lock().unwrap()
+    }
+
+    /// How often the bundle `9` was refused.
+    pub fn refused(&self) -> usize {
+        self.state.refused.load(Ordering::Relaxed)
     }
 
     /// Ends it, as a crash would.
@@ -182,10 +192,14 @@ impl State {
         }
     }
 
-    /// Bundles of the tests are a version number, and need one keyring.
+    /// Bundles of the tests are a version number, and need one keyring. Nine is a bad one.
     fn provision(&self, configuration: Vec<u8>, policy_bundle: Vec<u8>, objects: Vec<Object>) -> Response {
         if objects.is_empty() {
             return Response::NeedObjects { names: vec!["keyring/default".to_owned()] };
+        }
+        if policy_bundle == b"9" {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return refused(RefusalCode::PolicyInvalid);
         }
         let version = std::str::from_utf8(&policy_bundle).unwrap().parse().unwrap();
         self.provisions.lock().unwrap().push(Provision { configuration, policy_bundle, objects });

@@ -24,9 +24,26 @@ async fn a_request_reaches_the_enclave_as_it_was_sent() {
     let mut headers = seen.headers;
     headers.sort_by(|one, other| one.name.cmp(&other.name));
     let header = |name: &str, value: &str| Header { name: name.to_owned(), value: value.to_owned() };
-    assert_eq!(headers, [header("content-type", "application/json"), header("signature", "sig1=:YQ==:")]);
+    let expected = [
+        header("content-type", "application/json"),
+        header("signature", "sig1=:YQ==:"),
+        header("x-request-id", "mine-1"),
+    ];
+    assert_eq!(headers, expected);
     assert_eq!(post(host.address, "/rpc/1", b"rpc").await.text(), "rpc");
     assert_eq!(post(host.address, "/rpc", b"rpc").await.text(), "rpc");
+}
+
+#[tokio::test]
+async fn host_and_enclave_know_a_request_by_one_id() {
+    let (_folder, enclave, host) = ready(|_| ()).await;
+    for headers in ["", "X-Request-Id: not one\r\n", "X-Request-Id: a/b\r\nX-Request-Id: second\r\n"] {
+        let answer = request(host.address, "POST", "/v1/any", headers, b"").await;
+        let id = answer.header("x-request-id").unwrap();
+        assert_eq!(id.len(), 32, "{id}");
+        let seen = enclave.requests().pop().unwrap().headers;
+        assert_eq!(seen, [Header { name: "x-request-id".to_owned(), value: id.to_owned() }]);
+    }
 }
 
 #[tokio::test]

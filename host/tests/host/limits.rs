@@ -60,7 +60,7 @@ async fn heads_are_bounded() {
     let mut client = Client::connect(host.address).await;
     client.send(head("GET", "/healthz", &format!("X: {}\r\n", "x".repeat(40_000)), 0)).await;
     assert_eq!(client.answer().await.status, 431);
-    let many: String = (0..70).map(|number| format!("X-{number}: 1\r\n")).collect();
+    let many = "X-Many: 1\r\n".repeat(70);
     let mut client = Client::connect(host.address).await;
     client.send(head("GET", "/healthz", &many, 0)).await;
     assert_eq!(client.answer().await.status, 431);

@@ -65,6 +65,20 @@ async fn a_pushed_policy_reaches_the_enclaves_of_other_hosts() {
 }
 
 #[tokio::test]
+async fn a_bundle_that_a_ready_enclave_refuses_is_not_pressed_on_it() {
+    let (folder, enclave, host) = ready(|_| ()).await;
+    folder.store().await.put("policy/00000000000000000009", b"9").await.unwrap();
+    let problem = async || get(host.address, "/v1/status").await.json()["problem"]["code"].clone();
+    eventually("a problem", async || problem().await == "policy_invalid").await;
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(enclave.refused(), 1);
+    assert_eq!(problem().await, "policy_invalid", "still shown");
+    assert_eq!(get(host.address, "/readyz").await.status, 200, "still signing");
+    folder.store().await.put("policy/00000000000000000010", b"10").await.unwrap();
+    eventually("a good bundle", async || problem().await.is_null()).await;
+}
+
+#[tokio::test]
 async fn readiness_follows_a_push_at_once() {
     let folder = Folder::new();
     let settings = Settings { provisioned: Phase::Configured, ..Settings::default() };

@@ -86,6 +86,12 @@ pub enum Failing {
     Everything,
 }
 
+impl signer_enclave::attestation::NsmDevice for SoftwareNsm {
+    fn process(&self, request: Request) -> Response {
+        Self::process(self, request)
+    }
+}
+
 impl SoftwareNsm {
     /// A device for an enclave just started, whose chain ends at the root of `authority`.
     pub fn new(authority: Arc<AttestationAuthority>, options: NsmOptions) -> Self {
