@@ -16,7 +16,7 @@ use rustls_pki_types::UnixTime;
 use signer_rules::timestamp::Timestamp;
 
 /// A reading of the NSM's clock is too old to count on after this time.
-const STALE: Duration = Duration::from_secs(2 * 3600);
+const STALE: Duration = Duration::from_hours(2);
 
 /// The enclave's clock. Cheap to clone; all clones are one clock.
 #[derive(Clone, Debug, Default)]

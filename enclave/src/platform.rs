@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Between readings of the NSM's clock, until a configuration says otherwise.
-const RESYNCHRONISE: Duration = Duration::from_secs(60);
+const RESYNCHRONISE: Duration = Duration::from_mins(1);
 
 /// Everything around an enclave. In production, `main.rs` fills this with the real things.
 pub struct Platform {
@@ -114,10 +114,10 @@ pub struct ParentCidError;
 /// The parent's CID: `nitro_signer.parent_cid=N` of the kernel command line, the last one if there
 /// are several, 3 if there is none. On Nitro the command line is measured into PCR0 and PCR1.
 pub fn parent_cid(command_line: &str) -> Result<u32, ParentCidError> {
-    let values = command_line
+    let mut values = command_line
         .split_ascii_whitespace()
         .filter_map(|word| word.strip_prefix("nitro_signer.parent_cid="));
-    match values.last() {
+    match values.next_back() {
         None => Ok(CID_NITRO_PARENT),
         Some(value) => value.parse().ok().filter(|cid| (2..u32::MAX).contains(cid)).ok_or(ParentCidError),
     }

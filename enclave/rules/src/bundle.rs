@@ -149,6 +149,11 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Whether it is about an EVM chain.
+    pub fn has_chain_id(self) -> bool {
+        matches!(self, Self::EvmTransaction)
+    }
+
     /// The name that requests, rules and records use.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -282,6 +287,9 @@ impl Bundle {
         if self.clients.iter().filter(|client| client.auth == ClientAuth::None).count() > 1 {
             return Err(field("clients", "at most one client can have \"auth\": \"none\""));
         }
+        if let Some(group) = self.wallet_groups.iter().find(|group| group.wallets.is_empty()) {
+            return Err(field("wallet_groups", &format!("{} has no wallets", group.id)));
+        }
         let clients: HashSet<&Name> = self.clients.iter().map(|client| &client.id).collect();
         let groups: HashSet<&Name> = self.wallet_groups.iter().map(|group| &group.id).collect();
         for (index, rule) in self.rules.iter().enumerate() {
@@ -323,8 +331,14 @@ impl Rule {
                 }
             }
         }
-        if self.chain_ids.as_ref().is_some_and(Vec::is_empty) {
-            return Err(("chain_ids", EMPTY.into()));
+        if let Some(chain_ids) = &self.chain_ids {
+            if chain_ids.is_empty() {
+                return Err(("chain_ids", EMPTY.into()));
+            }
+            if let Some(other) = self.operations.iter().find(|operation| !operation.has_chain_id()) {
+                let problem = format!("{} has no chain id, so the rule could never match it", other.as_str());
+                return Err(("chain_ids", problem));
+            }
         }
         Ok(())
     }

@@ -75,6 +75,8 @@ fn bad_fields_are_named() {
         ("/rules/0/wallets", json!(["@nothing"]), "rules[0].wallets"),
         ("/rules/0/wallets", json!([]), "rules[0].wallets"),
         ("/rules/0/chain_ids", json!([]), "rules[0].chain_ids"),
+        ("/rules/0/operations", json!(["evm.transaction", "wallet.create"]), "rules[0].chain_ids"),
+        ("/wallet_groups/0/wallets", json!([]), "wallet_groups"),
         ("/clients", json!([{"id": "a", "auth": "none"}, {"id": "b", "auth": "none"}]), "clients"),
         ("/clients", json!([{"id": "a", "auth": "none"}, {"id": "a", "auth": "none"}]), "clients"),
     ];

@@ -120,6 +120,7 @@ impl Configuration {
             return Err(field("kms.shares", "must name 1 to 4 shares"));
         }
         let mut seen: Vec<&str> = Vec::new();
+        let mut accounts: Vec<(usize, &str)> = Vec::new();
         for (index, share) in self.kms.shares.iter().enumerate() {
             if share.keys.is_empty() || share.keys.len() > MAX_SHARES {
                 return Err(field(&format!("kms.shares[{index}].keys"), "must name 1 to 4 KMS keys"));
@@ -127,10 +128,18 @@ impl Configuration {
             for (position, key) in share.keys.iter().enumerate() {
                 let place = format!("kms.shares[{index}].keys[{position}]");
                 key.validate(&place)?;
-                if seen.contains(&key.arn.as_str()) {
+                // A multi-Region key has one id and is one key, wherever its replicas are.
+                if seen.contains(&key.key_id()) {
                     return Err(field(&format!("{place}.arn"), "is already in use for a share"));
                 }
-                seen.push(&key.arn);
+                seen.push(key.key_id());
+                if accounts.iter().any(|(other, account)| *other != index && *account == key.account()) {
+                    return Err(field(
+                        &format!("{place}.arn"),
+                        "is of an account that another share has: one key-policy editor could open both",
+                    ));
+                }
+                accounts.push((index, key.account()));
             }
         }
         if !(1..=366).contains(&self.longest_bundle_lifetime_days) {
@@ -151,6 +160,15 @@ impl KmsKey {
     /// has refused.
     pub fn region(&self) -> &str {
         self.arn.split(':').nth(3).unwrap_or_default()
+    }
+
+    /// The account of the ARN; empty if the ARN is not valid.
+    pub fn account(&self) -> &str {
+        self.arn.split(':').nth(4).unwrap_or_default()
+    }
+
+    fn key_id(&self) -> &str {
+        self.arn.rsplit('/').next().unwrap_or_default()
     }
 
     fn validate(&self, place: &str) -> Result<(), ConfigurationError> {
@@ -290,7 +308,7 @@ pub(crate) mod tests {
     #[test]
     fn bad_fields_are_named() {
         type Change = fn(&mut Configuration);
-        let cases: [(&str, Change); 10] = [
+        let cases: [(&str, Change); 12] = [
             ("format", |c| c.format = "other".into()),
             ("kms.shares", |c| c.kms.shares.clear()),
             ("kms.shares[0].keys", |c| c.kms.shares[0].keys.clear()),
@@ -301,6 +319,15 @@ pub(crate) mod tests {
             ("kms.shares[0].keys[1].arn", |c| {
                 let again = c.kms.shares[0].keys[0].clone();
                 c.kms.shares[0].keys.push(again);
+            }),
+            ("kms.shares[0].keys[1].arn", |c| {
+                let replica = key("eu-west-1");
+                c.kms.shares[0].keys.push(replica);
+            }),
+            ("kms.shares[1].keys[0].arn", |c| {
+                let mut same_account = key("eu-west-1");
+                same_account.arn.push('0');
+                c.kms.shares.push(Share { keys: vec![same_account] });
             }),
             ("kms.shares[0].keys[0].endpoint", |c| c.kms.shares[0].keys[0].endpoint = "evil.example".into()),
             ("longest_bundle_lifetime_days", |c| c.longest_bundle_lifetime_days = 0),

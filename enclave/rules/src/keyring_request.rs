@@ -20,6 +20,9 @@ pub const PAYLOAD_TYPE: &str = "application/vnd.nitro-signer.keyring-request.v1+
 /// The value of `format`.
 pub const FORMAT: &str = "nitro-signer/keyring-request/v1";
 
+/// How far ahead a request may expire, in seconds: a captured request must not be good for ever.
+pub const LONGEST_LIFETIME_S: u64 = 86_400;
+
 /// What the admins sign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +59,9 @@ pub enum KeyringRequestError {
     /// Too late.
     #[error("the request expired at {0}")]
     Expired(Timestamp),
+    /// Valid for longer than [`LONGEST_LIFETIME_S`].
+    #[error("the request is valid for more than a day; make one that expires sooner")]
+    TooLong,
 }
 
 impl KeyringRequest {
@@ -84,6 +90,9 @@ impl KeyringRequest {
         }
         if now >= request.expires {
             return Err(KeyringRequestError::Expired(request.expires));
+        }
+        if request.expires.seconds() > now.seconds().saturating_add(LONGEST_LIFETIME_S) {
+            return Err(KeyringRequestError::TooLong);
         }
         Ok(request)
     }
@@ -132,6 +141,10 @@ mod tests {
         assert!(matches!(
             verify(|request| request.expires = "2026-01-01T23:59:59Z".parse().unwrap(), &[1, 2]),
             Err(KeyringRequestError::Expired(_))
+        ));
+        assert!(matches!(
+            verify(|request| request.expires = "2026-01-03T00:00:00Z".parse().unwrap(), &[1, 2]),
+            Err(KeyringRequestError::TooLong)
         ));
         assert!(matches!(
             verify(|request| request.format = "x".into(), &[1, 2]),

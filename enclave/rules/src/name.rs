@@ -53,6 +53,37 @@ impl<'de> Deserialize<'de> for Name {
     }
 }
 
+/// A wallet's full name: its keyring's and its own, written `keyring.name`, or `name` alone for a
+/// wallet of the keyring [`DEFAULT_KEYRING`].
+///
+/// The keyring is part of the name because it decides which keys the wallet has: were it left to
+/// what the store says, the host could choose between two wallets of one name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WalletName {
+    /// The keyring that the wallet comes from.
+    pub keyring: Name,
+    /// Its name within the keyring.
+    pub name: Name,
+}
+
+/// The keyring of wallets whose name does not say.
+pub const DEFAULT_KEYRING: &str = "default";
+
+impl FromStr for WalletName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let (keyring, name) = text.split_once('.').unwrap_or((DEFAULT_KEYRING, text));
+        Ok(Self { keyring: keyring.parse()?, name: name.parse()? })
+    }
+}
+
+impl fmt::Display for WalletName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.keyring, self.name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -62,6 +93,16 @@ mod tests {
         assert!("treasury-2".parse::<Name>().is_ok() && "a".repeat(63).parse::<Name>().is_ok());
         for text in ["", "-a", "a-", "A", "a_b", "a.b", "a/b", "ä", &"a".repeat(64)] {
             assert!(text.parse::<Name>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_wallets_name_says_its_keyring() {
+        let named = |text: &str| text.parse::<WalletName>().map(|name| name.to_string());
+        assert_eq!(named("treasury").unwrap(), "default.treasury");
+        assert_eq!(named("cold.treasury").unwrap(), "cold.treasury");
+        for text in ["", ".", ".a", "a.", "a.b.c", "w_ab"] {
+            assert!(named(text).is_err(), "{text}");
         }
     }
 }

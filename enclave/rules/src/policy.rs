@@ -109,6 +109,20 @@ impl Policy {
         self.anonymous.as_ref()
     }
 
+    /// The decision if no chain could get a yes, whatever is then asked to be signed: known before
+    /// anything of the wallet is touched.
+    pub fn refusal(&self, query: &Query<'_>) -> Option<Decision> {
+        let possible = self.rules.iter().any(|rule| {
+            rule.effect == Effect::Allow && rule.concerns(query)
+        });
+        let decision = self.decide(query);
+        let in_force = !matches!(decision, Decision::NotYetInForce | Decision::Expired);
+        (!(possible && in_force)).then_some(match decision {
+            Decision::Allowed(_) => Decision::NotAllowed,
+            other => other,
+        })
+    }
+
     /// Decides.
     pub fn decide(&self, query: &Query<'_>) -> Decision {
         if query.now < self.not_before {
@@ -144,10 +158,15 @@ impl Decision {
 }
 
 impl CompiledRule {
-    fn matches(&self, query: &Query<'_>) -> bool {
+    /// Whether it is about this client, operation and wallet, on some chain.
+    fn concerns(&self, query: &Query<'_>) -> bool {
         self.operations.contains(&query.operation)
             && self.clients.as_ref().is_none_or(|clients| clients.contains(query.client))
             && self.wallets.as_ref().is_none_or(|wallets| wallets.contains(&query.wallet))
+    }
+
+    fn matches(&self, query: &Query<'_>) -> bool {
+        self.concerns(query)
             && self.chain_ids.as_ref().is_none_or(|ids| match query.chain {
                 Chain::Evm(id) => ids.contains(&id),
                 Chain::EveryEvm => self.effect == Effect::Deny,
@@ -237,6 +256,25 @@ mod tests {
             ask(&policy, wallet(1), Chain::EveryEvm),
             Decision::DeniedBy("not-mainnet".parse().unwrap())
         );
+    }
+
+    #[test]
+    fn what_no_chain_allows_is_refused_beforehand() {
+        let policy = policy(&json!([
+            {"id": "pay", "effect": "allow", "operations": ["evm.transaction"], "wallets": ["@hot"], "chain_ids": [1]}
+        ]));
+        let refusal = |now: &str, byte| {
+            policy.refusal(&Query {
+                now: now.parse().unwrap(),
+                client: &"backend".parse().unwrap(),
+                operation: Operation::EvmTransaction,
+                wallet: wallet(byte),
+                chain: Chain::None,
+            })
+        };
+        assert_eq!(refusal("2026-01-15T00:00:00Z", 1), None);
+        assert_eq!(refusal("2026-01-15T00:00:00Z", 2), Some(Decision::NotAllowed));
+        assert_eq!(refusal("2026-03-15T00:00:00Z", 1), Some(Decision::Expired));
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub enum Kind {
     Provision,
     /// `Audit`.
     Audit,
+    /// `Api`: every answer says why not, and each route has a row of its own.
+    Api,
     /// `POST /v1/policy`.
     PushPolicy,
     /// `POST /v1/keyrings`.
@@ -24,11 +26,12 @@ pub enum Kind {
 }
 
 /// | asked | booting | configured | ready |
-const TABLE: [(Kind, [bool; 3]); 8] = [
+const TABLE: [(Kind, [bool; 3]); 9] = [
     (Kind::Hello, [true, true, true]),
     (Kind::Status, [true, true, true]),
     (Kind::Provision, [true, true, true]),
     (Kind::Audit, [false, true, true]),
+    (Kind::Api, [true, true, true]),
     (Kind::PushPolicy, [false, true, true]),
     (Kind::CreateKeyring, [false, true, true]),
     (Kind::Attest, [false, false, true]),

@@ -115,13 +115,11 @@ async fn open_tunnel(stream: &mut Stream, host: &str) -> Result<(), BoxError> {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
     }
-    match answer.strip_prefix(b"HTTP/1.1 200").or(answer.strip_prefix(b"HTTP/1.0 200")) {
-        Some(_) => Ok(()),
-        None => {
-            let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
-            Err(format!("the host's tunnel refused {host}: {}", String::from_utf8_lossy(line)).into())
-        }
+    if answer.starts_with(b"HTTP/1.1 200 ") {
+        return Ok(());
     }
+    let line = answer.split(|byte| *byte == b'\r').next().unwrap_or_default();
+    Err(format!("the host's tunnel refused {host}: {}", String::from_utf8_lossy(line)).into())
 }
 
 /// Path and query in the request line, the host in its header, as a server expects them.

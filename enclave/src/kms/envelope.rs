@@ -84,7 +84,7 @@ impl Envelope {
         let (iv, rest) = rest.split_first_chunk::<16>()?;
         let (content, rest) = read_content(rest)?;
         let whole_blocks = !content.is_empty() && content.len().is_multiple_of(16);
-        (rest == TAIL && whole_blocks && content.len() <= MAX_CONTENT).then(|| Self {
+        (rest == TAIL && whole_blocks && content.len() <= MAX_CONTENT).then_some(Self {
             key_identifier: *key_identifier,
             encrypted_key: *encrypted_key,
             iv: *iv,
@@ -119,8 +119,9 @@ fn read_content(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
 /// A length in its shortest definite form, and as many bytes.
 fn read_string(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = match bytes {
-        [length @ 0..=0x7f, rest @ ..] => (usize::from(*length), rest),
-        [0x81, length @ 0x80..=0xff, rest @ ..] => (usize::from(*length), rest),
+        [length @ 0..=0x7f, rest @ ..] | [0x81, length @ 0x80..=0xff, rest @ ..] => {
+            (usize::from(*length), rest)
+        }
         [0x82, high @ 1..=0xff, low, rest @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), rest),
         _ => return None,
     };

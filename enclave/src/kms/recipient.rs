@@ -86,8 +86,8 @@ impl Recipient {
         )?;
         let cipher = PaddedBlockDecryptingKey::cbc_pkcs7(UnboundCipherKey::new(&AES_256, content_key)?)?;
         let mut content = Zeroizing::new(envelope.content.clone());
-        let context = DecryptionContext::Iv128(FixedLength::from(envelope.iv));
-        let plaintext: &mut [u8] = cipher.decrypt(&mut content, context)?;
+        let cbc = DecryptionContext::Iv128(FixedLength::from(envelope.iv));
+        let plaintext: &mut [u8] = cipher.decrypt(&mut content, cbc)?;
         Secret::fill(|secret| {
             let data_key = <&[u8; 32]>::try_from(&*plaintext).map_err(|_| Unspecified)?;
             secret.copy_from_slice(data_key);

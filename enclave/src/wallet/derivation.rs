@@ -191,7 +191,9 @@ fn ed25519(seed: &Secret<64>, path: &[u32]) -> Result<ed25519_dalek::SigningKey,
 
 fn hmac_sha512(key: &[u8], parts: &[&[u8]]) -> Result<Secret<64>, DerivationError> {
     let mut mac = Hmac::<Sha512>::new_from_slice(key).map_err(|_| DerivationError::NoKey)?;
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     let mut digest = mac.finalize().into_bytes();
     let secret = Secret::fill(|bytes| {
         bytes.copy_from_slice(&digest);

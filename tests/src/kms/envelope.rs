@@ -82,6 +82,12 @@ impl RecipientKey {
         self.envelope(&content_key, &iv, &content, constructed)
     }
 
+    /// An envelope that this key opens, and that names another.
+    pub(super) fn seal_for_stranger(&self, plaintext: &[u8], constructed: bool) -> Vec<u8> {
+        let stranger = Self { key: self.key.clone(), identifier: random_bytes(self.identifier.len()) };
+        stranger.seal(plaintext, constructed)
+    }
+
     /// An envelope that opens to a content key, under which the content is noise.
     pub(super) fn seal_garbage(&self, length: usize, constructed: bool) -> Vec<u8> {
         let content = random_bytes((length / 16 + 1) * 16);

@@ -17,6 +17,8 @@ pub enum Fault {
     WrongKeyId(String),
     /// Encrypt to an RSA key that is not the recipient's, and say so in the envelope.
     EnvelopeForAnotherKey,
+    /// Encrypt to the recipient's RSA key, and name another in the envelope.
+    ForeignKeyIdentifier,
     /// An envelope for the recipient, whose content was not made with its content key.
     GarbageContent,
     /// Random bytes in place of the envelope.

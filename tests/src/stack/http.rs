@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// An HTTP response.
 #[derive(Clone, Debug)]
@@ -31,7 +31,8 @@ impl Reply {
     }
 }
 
-pub(super) async fn request(
+/// Sends one request to `address`, over a connection of its own.
+pub async fn request(
     address: &str,
     method: &str,
     path: &str,

@@ -27,7 +27,7 @@ use signer_rules::{
 };
 use tokio::time::sleep;
 
-pub use http::Reply;
+pub use http::{Reply, request};
 pub use process::{Process, binary};
 pub use wire::{Host, Store};
 
@@ -45,7 +45,7 @@ pub const KEYRING: &str = "default";
 
 const REGION: &str = "us-east-1";
 /// The longest that anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a [`Stack`] is made of.
 #[derive(Clone, Debug)]
@@ -58,11 +58,20 @@ pub struct StackOptions {
     pub pinned_policy: bool,
     /// More flags for the enclave.
     pub enclave_flags: Vec<String>,
+    /// Whether to leave out the host, for a test that stands in its place: the enclave has just been
+    /// started when [`Stack::start`] returns.
+    pub without_host: bool,
 }
 
 impl Default for StackOptions {
     fn default() -> Self {
-        Self { shares: 1, keys_per_share: 1, pinned_policy: true, enclave_flags: Vec::new() }
+        Self {
+            shares: 1,
+            keys_per_share: 1,
+            pinned_policy: true,
+            enclave_flags: Vec::new(),
+            without_host: false,
+        }
     }
 }
 
@@ -122,8 +131,10 @@ impl Stack {
             }
         }
         stack.start_enclave();
-        stack.start_host();
-        stack.wait_for_phase("configured").await;
+        if !stack.options.without_host {
+            stack.start_host();
+            stack.wait_for_phase("configured").await;
+        }
         stack
     }
 

@@ -230,6 +230,8 @@ impl Call<'_> {
             recipient.key.seal_garbage(plaintext.len(), constructed)
         } else if has(&Fault::EnvelopeForAnotherKey) {
             another_key().seal(plaintext, constructed)
+        } else if has(&Fault::ForeignKeyIdentifier) {
+            recipient.key.seal_for_stranger(plaintext, constructed)
         } else if has(&Fault::WrongDataKey) {
             recipient.key.seal(&random_bytes(plaintext.len()), constructed)
         } else {

@@ -1,0 +1,186 @@
+//! What an operator does once: admins, configuration, KMS, enclave, keyring, policy.
+
+use std::{fs, net::SocketAddr, path::Path, process::Command};
+
+use serde_json::{Value, json};
+
+use super::{
+    Error, Site,
+    appliance::{Appliance, Plan},
+    instance_role::{ACCOUNT, ROLE},
+    kms::{Kms, key_arn},
+    operator::{read_json, text},
+    report::Shown,
+};
+use crate::stack::binary;
+
+/// The chains that the rules allow: Ethereum and its test network.
+pub(super) const CHAIN: u64 = 1;
+const TEST_CHAIN: u64 = 11_155_111;
+/// The keyring's name.
+pub(super) const KEYRING: &str = "default";
+
+/// Three admins, a configuration that two of them signed, and a KMS whose key is for it alone.
+pub(super) async fn kms(site: &Site) -> Result<(Kms, Shown), Error> {
+    let operator = site.operator()?;
+    for admin in 1..=3 {
+        operator.run(&format!("keygen --output admin-{admin}.pem")).await?;
+    }
+    let arn = key_arn();
+    let admins = "--admin admin-1.pem --admin admin-2.pem --admin admin-3.pem";
+    operator.run(&format!("config init {admins} --threshold 2 --share {arn} --output config.json")).await?;
+    for admin in 1..=2 {
+        operator.run(&format!("config sign config.json --key admin-{admin}.pem")).await?;
+    }
+    let configuration = operator.run("config digest config.json").await?;
+    operator.write("eif.json", &measurements(&binary("emulated-enclave"))?.to_string())?;
+    let measured = "--config config.json --measurements eif.json";
+    operator
+        .run(&format!("kms-policy {measured} --account {ACCOUNT} --role {ROLE} --output key-policy.json"))
+        .await?;
+
+    let kms = Kms::start(site, &read_json(&operator.path("key-policy.json"))?).await?;
+    let policy = kms.client_of_instance()?.get_key_policy().key_id(&arn).send().await?;
+    let policy: Value = serde_json::from_str(policy.policy().ok_or("KMS shows no policy")?)?;
+    let pinned = pinned(&policy)?;
+    let eif = read_json(&operator.path("eif.json"))?;
+    for (index, pcr) in ["PCR0", "PCR1", "PCR2"].into_iter().enumerate() {
+        if pinned[index] != text(&eif, &format!("/Measurements/{pcr}"))? {
+            return Err(format!("the key policy does not pin {pcr}: {policy}").into());
+        }
+    }
+    if pinned[3] != text(&configuration, "/pcr16")? {
+        return Err(format!("the key policy does not pin PCR16: {policy}").into());
+    }
+    let shown = Shown::new(
+        "one key, for this image (PCR0-2) under this configuration (PCR16) of 2 of 3 admins only",
+        json!({
+            "key_arn": arn, "address": kms.address.to_string(), "authority": configuration["authority"],
+            "pinned": {"PCR0": pinned[0], "PCR1": pinned[1], "PCR2": pinned[2], "PCR16": pinned[3]},
+        }),
+    );
+    Ok((kms, shown))
+}
+
+/// An enclave that is configured, and has no keyring yet.
+pub(super) async fn enclave(site: &Site, kms: &Kms, listen: SocketAddr) -> Result<(Appliance, Shown), Error> {
+    let operator = site.operator()?;
+    operator.run("policy init --config config.json --version 1 --output policy-1.json").await?;
+    for admin in 1..=2 {
+        operator
+            .run(&format!("policy sign policy-1.json --key admin-{admin}.pem --config config.json"))
+            .await?;
+    }
+    let plan = Plan {
+        name: "genuine",
+        image: binary("emulated-enclave"),
+        configuration: operator.path("config.json"),
+        policy: operator.path("policy-1.json"),
+        store: site.store(),
+        listen,
+    };
+    let appliance = Appliance::start(site, kms, plan).await?;
+    appliance.wait_for_phase("configured").await?;
+    let status = operator.run(&format!("status --url {}", appliance.url())).await?;
+    let configuration = operator.run("config digest config.json").await?;
+    if status["enclave"]["configuration_digest"] != configuration["digest"] {
+        return Err(format!("another configuration than the admins': {status}").into());
+    }
+    let boot_id = text(&status, "/enclave/boot_id")?;
+    let eif = read_json(&operator.path("eif.json"))?;
+    let (pcr0, pcr16) = (text(&eif, "/Measurements/PCR0")?, text(&configuration, "/pcr16")?);
+    let shown = Shown::new(
+        format!("boot {}, PCR0 {}, configured: PCR16 {} is fixed", short(boot_id), short(pcr0), short(pcr16)),
+        json!({"boot_id": boot_id, "pcr0": pcr0, "pcr16": pcr16, "url": appliance.url(), "phase": "configured"}),
+    );
+    Ok((appliance, shown))
+}
+
+/// A keyring whose proof holds, and a policy that names it: returns its fingerprint.
+pub(super) async fn keyring(site: &Site, appliance: &Appliance) -> Result<(String, Shown), Error> {
+    let operator = site.operator()?;
+    let url = appliance.url();
+    let root = "../aws/attestation-root.pem";
+    let created = operator
+        .run(&format!(
+            "keyring create --url {url} --config config.json --keyring {KEYRING} --key admin-1.pem \
+             --key admin-2.pem --measurements eif.json --root {root}"
+        ))
+        .await?;
+    let fingerprint = text(&created, "/keyring/fingerprint")?.to_owned();
+    operator.write("rules.json", &format!("{:#}", rules()))?;
+    operator
+        .run(&format!(
+            "policy init --config config.json --version 2 --previous policy-1.json \
+             --keyring {KEYRING}={fingerprint} --client backend:none --rules rules.json --output policy-2.json"
+        ))
+        .await?;
+    for admin in 1..=2 {
+        operator
+            .run(&format!("policy sign policy-2.json --key admin-{admin}.pem --config config.json"))
+            .await?;
+    }
+    operator.run(&format!("policy push policy-2.json --url {url}")).await?;
+    let status = appliance.wait_for_phase("ready").await?;
+    let version = &status["enclave"]["policy_version"];
+    let shown = Shown::new(
+        format!(
+            "{} made inside, proof verified; policy 2 names it: opened by attestation",
+            short(&fingerprint)
+        ),
+        json!({"fingerprint": fingerprint, "verdict": created["verdict"], "policy_version": version, "phase": "ready"}),
+    );
+    if created["verdict"] != "match" || *version != 2 {
+        return Err(format!("not as pushed: {created} {status}").into());
+    }
+    Ok((fingerprint, shown))
+}
+
+/// Measurements of an executable, by itself.
+pub(super) fn measurements(image: &Path) -> Result<Value, Error> {
+    let output = Command::new(image)
+        .arg("--measurements")
+        .output()
+        .map_err(|error| format!("{} does not run: {error}", image.display()))?;
+    serde_json::from_slice(&output.stdout)
+        .map_err(|_| format!("{}: {}", image.display(), String::from_utf8_lossy(&output.stderr)).into())
+}
+
+/// The first digits of something long.
+pub(super) fn short(digits: &str) -> String {
+    format!("{}…", digits.get(..8).unwrap_or(digits))
+}
+
+/// A sealed object of the genuine appliance.
+pub(super) fn keyring_object(site: &Site) -> Result<Value, Error> {
+    let path = site.store().join("keyring").join(KEYRING);
+    let content = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(serde_json::from_slice(&content)?)
+}
+
+fn rules() -> Value {
+    json!([
+        {"id": "wallets", "effect": "allow", "operations": ["wallet.create", "wallet.read"]},
+        {"id": "ethereum", "effect": "allow", "operations": ["evm.transaction"], "chain_ids": [CHAIN, TEST_CHAIN]},
+        {"id": "solana", "effect": "allow", "operations": ["solana.transaction"]},
+    ])
+}
+
+/// PCR0, PCR1, PCR2 and PCR16 of the statement that allows use.
+fn pinned(policy: &Value) -> Result<[String; 4], Error> {
+    let statements = policy["Statement"].as_array().ok_or("the key policy has no statements")?;
+    let uses = |statement: &&Value| {
+        let actions = statement["Action"].as_array();
+        statement["Effect"] == "Allow"
+            && actions.is_some_and(|actions| actions.contains(&json!("kms:Decrypt")))
+    };
+    let mut allowing = statements.iter().filter(uses);
+    let (Some(statement), None) = (allowing.next(), allowing.next()) else {
+        return Err(format!("not exactly one statement allows Decrypt: {policy}").into());
+    };
+    let value = |name: &str| {
+        let pointer = format!("/Condition/StringEqualsIgnoreCase/kms:RecipientAttestation:{name}/0");
+        text(statement, &pointer).map(str::to_owned)
+    };
+    Ok([value("ImageSha384")?, value("PCR1")?, value("PCR2")?, value("PCR16")?])
+}
