@@ -60,6 +60,8 @@ pub enum Entry<'a> {
         identity_key: HexBytes<32>,
         /// PCR16.
         configuration_pcr: String,
+        /// Version of the first policy bundle.
+        policy_version: u64,
         /// Digest of the first policy bundle.
         policy_digest: HexBytes<32>,
     },
@@ -94,12 +96,18 @@ pub enum Entry<'a> {
         wallet: Option<WalletId>,
         /// What.
         operation: Operation,
+        /// The account that signed or was to sign, by its address.
+        account: Option<String>,
+        /// The EVM chain, where there is one.
+        chain_id: Option<u64>,
         /// SHA-256 of method, path and body.
         request_digest: HexBytes<32>,
         /// Yes or no.
         allowed: bool,
         /// The rule that decided, if one did.
         rule: Option<&'a Name>,
+        /// The member that could not be understood completely, if that is why nothing was signed.
+        rejected: Option<&'a str>,
         /// Version of the bundle that decided.
         policy_version: u64,
         /// SHA-256 of what was signed or made, if anything was.

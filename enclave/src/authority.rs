@@ -1,7 +1,7 @@
 //! Which policy bundle may follow which. Signatures and form are `signer-rules`' business; this is
 //! about order: versions only rise while an enclave runs.
 
-use signer_rules::{bundle::SignedBundle, hex_bytes::HexBytes, timestamp::Timestamp};
+use signer_rules::{bundle::SignedBundle, hex_bytes::HexBytes, name::Name, timestamp::Timestamp};
 
 /// What a candidate is to the bundle in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,9 @@ pub enum SuccessionError {
         /// Digest of the one in force.
         current: HexBytes<32>,
     },
+    /// A keyring's name with another fingerprint: its wallets would become others.
+    #[error("the bundle gives keyring {0} another fingerprint; a new keyring needs a new name")]
+    KeyringChanged(Name),
     /// Too late.
     #[error("the bundle expired at {0}")]
     Expired(Timestamp),
@@ -66,6 +69,13 @@ pub fn succession(
         if next && candidate.bundle.previous != Some(current.digest) {
             return Err(SuccessionError::NotAfter { current: current.digest });
         }
+        let keyrings = &current.bundle.keyrings;
+        let changed = candidate.bundle.keyrings.iter().find(|keyring| {
+            keyrings.iter().any(|old| old.id == keyring.id && old.fingerprint != keyring.fingerprint)
+        });
+        if let Some(changed) = changed {
+            return Err(SuccessionError::KeyringChanged(changed.id.clone()));
+        }
     }
     if now >= candidate.bundle.expires {
         return Err(SuccessionError::Expired(candidate.bundle.expires));
@@ -78,7 +88,7 @@ pub fn succession(
 
 #[cfg(test)]
 mod tests {
-    use signer_rules::bundle::{Bundle, FORMAT};
+    use signer_rules::bundle::{Bundle, FORMAT, Keyring};
 
     use super::*;
 
@@ -114,6 +124,19 @@ mod tests {
         assert!(matches!(judge(&bundle(5, 2, None)), Err(SuccessionError::Rival { .. })));
         assert!(matches!(judge(&bundle(6, 2, None)), Err(SuccessionError::NotAfter { .. })));
         assert!(matches!(judge(&bundle(6, 2, Some(3))), Err(SuccessionError::NotAfter { .. })));
+    }
+
+    #[test]
+    fn a_keyrings_name_stays_with_its_key() {
+        let with = |version, digest, fingerprint| {
+            let mut bundle = bundle(version, digest, Some(1));
+            let id = "default".parse().unwrap();
+            bundle.bundle.keyrings.push(Keyring { id, fingerprint: HexBytes([fingerprint; 32]) });
+            bundle
+        };
+        let judge = |next| succession(Some(&with(5, 1, 7)), &next, at(150));
+        assert_eq!(judge(with(6, 2, 7)), Ok(Succession::Successor));
+        assert!(matches!(judge(with(6, 2, 8)), Err(SuccessionError::KeyringChanged(_))));
     }
 
     #[test]

@@ -18,7 +18,8 @@ async fn main() -> ExitCode {
     if let Err(error) = error {
         signer_enclave::platform::last_words(&error);
     }
-    ExitCode::FAILURE
+    // Not by returning: a hung call to the NSM must not keep a dying enclave alive.
+    std::process::exit(1)
 }
 
 fn platform() -> Result<Platform, Box<dyn std::error::Error>> {

@@ -11,7 +11,7 @@ use crate::{
     boot::{Enclave, StartError},
     clock::Clock,
     events,
-    kms::{Kms, Trust},
+    kms::{Kms, Trust, TrustError},
     server::serve,
 };
 
@@ -40,6 +40,9 @@ pub enum RunError {
     /// It did not start.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// It has nobody to believe to be KMS.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// It cannot listen.
     #[error("cannot listen on {address}: {cause}")]
     Listen {
@@ -75,7 +78,7 @@ pub async fn run(platform: Platform) -> Result<(), RunError> {
     tasks.spawn(sender.run(platform.events));
     let (nsm, clock) = (Nsm::new(platform.nsm), Clock::default());
     let kms =
-        Kms::new(nsm.clone(), clock.clone(), &platform.trust, platform.kms_tunnel, platform.credentials);
+        Kms::new(nsm.clone(), clock.clone(), &platform.trust, platform.kms_tunnel, platform.credentials)?;
     let enclave = Arc::new(Enclave::start(nsm, clock, events, kms, platform.trust).await?);
     let listener = Listener::bind(&platform.listen).await;
     let listener = listener.map_err(|cause| RunError::Listen { address: platform.listen, cause })?;

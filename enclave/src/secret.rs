@@ -4,20 +4,23 @@
 use aws_lc_rs::hkdf;
 use zeroize::Zeroize;
 
-/// `N` secret bytes. (`Zeroizing<[u8; N]>` alone would print its content with `{:?}`.)
-pub struct Secret<const N: usize>([u8; N]);
+/// `N` secret bytes. (`Zeroizing<[u8; N]>` alone would print its content with `{:?}`.) On the heap,
+/// so that moving a secret leaves no copy behind.
+pub struct Secret<const N: usize>(Box<[u8; N]>);
 
 impl<const N: usize> Secret<N> {
     /// Fills a secret in place.
     pub fn fill<E>(fill: impl FnOnce(&mut [u8; N]) -> Result<(), E>) -> Result<Self, E> {
-        let mut secret = Self([0; N]);
+        let mut secret = Self(Box::new([0; N]));
         fill(&mut secret.0)?;
         Ok(secret)
     }
 
     /// Takes a copy of bytes that their owner wipes.
     pub fn copied_from(bytes: &[u8; N]) -> Self {
-        Self(*bytes)
+        let mut secret = Self(Box::new([0; N]));
+        secret.0.copy_from_slice(bytes);
+        secret
     }
 
     /// The bytes, for the primitive that needs them.

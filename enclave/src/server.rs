@@ -132,11 +132,9 @@ impl Connection {
                         let Received { frame, memory } = received;
                         let id = frame.id;
                         let response = answer_in_time(&enclave, frame).await;
+                        // The writer is gone only if the connection is.
+                        drop(answers.send(encode(id, response)).await);
                         drop(memory);
-                        if let Ok(bytes) = frame::encode(&ResponseFrame { id, response }) {
-                            // The writer is gone only if the connection is.
-                            drop(answers.send(bytes).await);
-                        }
                         drop(place);
                     });
                 }
@@ -170,6 +168,14 @@ impl Connection {
             refused(RefusalCode::ProtocolMismatch, format!("this enclave speaks protocol {PROTOCOL}"))
         }
     }
+}
+
+/// An answer that does not fit a frame becomes one that says so.
+fn encode(id: u64, response: Response) -> Vec<u8> {
+    frame::encode(&ResponseFrame { id, response }).unwrap_or_else(|error| {
+        let response = refused(RefusalCode::Malformed, error.to_string());
+        frame::encode(&ResponseFrame { id, response }).unwrap_or_default()
+    })
 }
 
 async fn write_answers(

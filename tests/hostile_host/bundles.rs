@@ -113,6 +113,32 @@ async fn hostile_rival_is_refused() {
     assert_eq!(offer(&world, &mut host, &world.stack.sign_bundle(&beside)).await, conflict());
 }
 
+/// Attack: give a keyring's name to another key, so that its wallets become others. Defence: while an
+/// enclave runs, a name stays with its fingerprint, whoever signs.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_exchange_of_a_keyring_is_refused() {
+    let (world, mut host, fingerprint) = at_version_two().await;
+    let mut other = successor(&world, &mut host, &fingerprint).await;
+    other["keyrings"][0]["fingerprint"] = json!("66".repeat(32));
+    assert_eq!(offer(&world, &mut host, &world.stack.sign_bundle(&other)).await, conflict());
+}
+
+/// Attack: a pushed bundle is judged and then lost in the store. Defence: a push puts nothing in force;
+/// the bundle that is stored does, when it is provisioned.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_loss_of_a_pushed_bundle() {
+    let (world, mut host, fingerprint) = at_version_two().await;
+    let bundle = successor(&world, &mut host, &fingerprint).await;
+    let pushed = api(&mut host, "POST", "/v1/policy", &world.stack.sign_bundle(&bundle)).await;
+    assert_eq!((pushed.status, pushed.writes.len()), (202, 1));
+    assert_eq!(status(&mut host).await.policy_version, Some(2));
+    let mut other = bundle.clone();
+    other["rules"] = json!([]);
+    world.provision(&mut host, &world.stack.sign_bundle(&other)).await;
+    assert_eq!(status(&mut host).await.policy_version, Some(3));
+    assert_eq!(offer(&world, &mut host, &world.stack.sign_bundle(&bundle)).await, conflict());
+}
+
 /// Attack: a bundle that has expired, is not yet in force, or is for longer than the configuration
 /// allows. Defence: the enclave's own clock, and the longest lifetime.
 #[tokio::test(flavor = "multi_thread")]
@@ -161,5 +187,5 @@ async fn hostile_store_of_bundles_changes_nothing() {
     }
     host.store.insert(name.into(), envelope.clone().into_bytes());
     let answer = api(&mut host, "POST", "/v1/policy", &envelope).await;
-    assert_eq!((answer.status, answer.writes.len()), (200, 0));
+    assert_eq!((answer.status, answer.writes.len()), (202, 0));
 }

@@ -66,7 +66,7 @@ async fn hostile_keyring_object_does_not_open() {
         (change("/shares", json!([copies, copies])), RefusalCode::KeyringInvalid),
         (change("/shares/0/copies/0/key_arn", json!("arn:aws:kms:x")), RefusalCode::KeyringInvalid),
         (change("/shares/0/copies/0/data_key", json!("AAAA")), RefusalCode::KmsFailed),
-        ([&honest[..], &[b' '; 70_000]].concat(), RefusalCode::KeyringInvalid),
+        ([&honest[..], " ".repeat(70_000).as_bytes()].concat(), RefusalCode::KeyringInvalid),
     ];
     for (object, code) in bad {
         let shown = String::from_utf8_lossy(&object).into_owned();
@@ -114,13 +114,13 @@ async fn hostile_keyring_requests_are_refused() {
     };
     let kind = keyring_request::PAYLOAD_TYPE;
     let [first, _, _] = &world.stack.admins;
-    let ([one, two, _], foreign, _) = world.foreign_authority();
+    let (strangers, foreign, _) = world.foreign_authority();
     let once = seal(kind, &payload_of(&good), &[first]);
     let bad = [
         once.clone(),
         signed_twice_by_one(&once),
         seal(kind, &payload_of(&good), &[]),
-        seal(kind, &payload_of(&good), &[&one, &two]),
+        seal(kind, &payload_of(&good), &[&strangers[0], &strangers[1]]),
         world.stack.sign(kind, &with("expires", json!(in_seconds(-1)))),
         world.stack.sign(kind, &with("authority", json!(foreign.authority))),
         with_payload(&good, &with("keyring", json!("other"))),
@@ -159,6 +159,12 @@ async fn hostile_replay_of_a_keyring_request_opens_nothing() {
     assert_eq!((problem(&again), again.writes.len()), ((409, "keyring_exists".into()), 0));
 
     host.store.remove(OBJECT);
+    let hidden = api(&mut host, "POST", "/v1/keyrings", &request).await;
+    assert_eq!((problem(&hidden), hidden.writes.len()), ((409, "keyring_exists".into()), 0));
+
+    // A boot whose bundle does not name it yet cannot know of it.
+    let mut host = world.reboot(Store::new()).await;
+    world.configure(&mut host).await;
     let another = api(&mut host, "POST", "/v1/keyrings", &request).await;
     assert_eq!(another.status, 201);
     assert_ne!(json_of(&another)["keyring"]["fingerprint"], json!(fingerprint));

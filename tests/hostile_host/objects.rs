@@ -6,7 +6,7 @@ use signer_tests::stack::{Host, Store};
 
 use crate::{
     wire::request,
-    world::{World, api, create_wallet, json_of, problem, sign, wallet_request},
+    world::{World, api, create_wallet, json_of, problem, sign, wallet_object, wallet_request},
 };
 
 fn not_authentic() -> (u16, String) {
@@ -28,9 +28,9 @@ async fn hostile_objects_do_not_open() {
     create_wallet(&mut host, "alpha").await;
     create_wallet(&mut host, "beta").await;
     let honest = host.store.clone();
-    let alpha = honest["wallet/alpha"].clone();
-    let in_place = |object: Vec<u8>| Store::from([("wallet/beta".to_owned(), object)]);
-    let beta = &honest["wallet/beta"];
+    let alpha = honest[&wallet_object("alpha")].clone();
+    let in_place = |object: Vec<u8>| Store::from([(wallet_object("beta"), object)]);
+    let beta = &honest[&wallet_object("beta")];
     let mut bad = vec![alpha.clone(), beta[..beta.len() - 1].to_vec(), beta[..20].to_vec(), Vec::new()];
     bad.push([&beta[..], &[0]].concat());
     bad.push(b"NSO1\x07default".to_vec());
@@ -45,7 +45,7 @@ async fn hostile_objects_do_not_open() {
             [not_authentic(), not_authentic()]
         );
     }
-    let renamed = Store::from([("wallet/gamma".to_owned(), alpha)]);
+    let renamed = Store::from([(wallet_object("gamma"), alpha)]);
     assert_eq!(use_wallet(&mut host, renamed, "gamma").await, [not_authentic(), not_authentic()]);
     host.store = honest;
     assert_eq!(sign(&mut host, "beta").await.status, 200);
@@ -80,7 +80,7 @@ async fn hostile_index_does_not_lead_to_another_wallet() {
         store
     };
     let (alphas, betas) = (format!("id/{}", id(&alpha)), format!("id/{}", id(&beta)));
-    for object in [&alphas, "wallet/beta", "wallet/alpha"] {
+    for object in [&alphas, &wallet_object("beta"), &wallet_object("alpha")] {
         let answers = use_wallet(&mut host, swapped(object, &betas), &id(&beta)).await;
         assert_eq!(answers, [not_authentic(), not_authentic()], "{object}");
     }
@@ -109,7 +109,7 @@ async fn hostile_index_does_not_survive_a_creation() {
     let first = api(&mut host, "POST", "/v1/wallets", &wallet_request("beta")).await;
     let foreign = host.store.iter().find(|(name, _)| name.starts_with("id/")).expect("alpha's index").1;
     let index = Object { name: first.writes[0].name.clone(), content: Some(foreign.clone().into()) };
-    let absent = Object { name: "wallet/beta".into(), content: None };
+    let absent = Object { name: wallet_object("beta"), content: None };
     let mut again = request("POST", "/v1/wallets", &wallet_request("beta"));
     again.objects = vec![absent.clone(), index];
     let answer = host.ask(Request::Api(again.clone())).await.expect("an answer");
@@ -151,7 +151,7 @@ async fn hostile_wallet_that_exists_already_is_opened_first() {
     let again = api(&mut host, "POST", "/v1/wallets", &wallet_request("alpha")).await;
     assert_eq!((problem(&again), again.writes.len()), ((409, "wallet_exists".into()), 0));
     assert_eq!(json_of(&again)["wallet"], created);
-    host.store.insert("wallet/beta".into(), host.store["wallet/alpha"].clone());
+    host.store.insert(wallet_object("beta"), host.store[&wallet_object("alpha")].clone());
     let answer = api(&mut host, "POST", "/v1/wallets", &wallet_request("beta")).await;
     assert_eq!((problem(&answer), answer.writes.len()), (not_authentic(), 0));
 }

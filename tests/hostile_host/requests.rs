@@ -6,7 +6,9 @@ use signer_tests::stack::{Host, KEYRING};
 
 use crate::{
     wire::{Raw, header, request},
-    world::{World, api, create_wallet, json_of, problem, refusal, sign, sign_request, status},
+    world::{
+        World, api, create_wallet, json_of, problem, refusal, sign, sign_request, status, wallet_object,
+    },
 };
 
 /// The answer to a request as it is, without a second round.
@@ -152,8 +154,9 @@ async fn hostile_objects_beside_a_request() {
     let (_world, mut host) = with_wallet().await;
     let object = |name: &str| Object { name: name.into(), content: Some(b"x".to_vec().into()) };
     let many: Vec<Object> = (0..=MAX_OBJECTS).map(|index| object(&format!("wallet/w{index}"))).collect();
+    let treasury = wallet_object("treasury");
     let bad = [
-        vec![object("wallet/treasury"), object("wallet/treasury")],
+        vec![object(&treasury), object(&treasury)],
         vec![object("wallet/../keyring/default")],
         vec![object("")],
         vec![object("wallet")],
@@ -163,11 +166,14 @@ async fn hostile_objects_beside_a_request() {
         let asked = ApiRequest { objects, ..signing() };
         assert_eq!(once(&mut host, asked).await, (500, "sealed_object_invalid".into()));
     }
-    let objects =
-        vec![object("wallet/other"), object("keyring/default"), object("policy/00000000000000000009")];
+    let objects = vec![
+        object(&wallet_object("other")),
+        object("keyring/default"),
+        object("policy/00000000000000000009"),
+    ];
     assert_eq!(once(&mut host, ApiRequest { objects, ..signing() }).await.0, 200);
     let asked = host.ask(Request::Api(request("GET", "/v1/wallets/other", ""))).await.expect("an answer");
-    assert_eq!(asked, Response::NeedObjects { names: vec!["wallet/other".into()] });
+    assert_eq!(asked, Response::NeedObjects { names: vec![wallet_object("other")] });
 }
 
 /// Attack: objects with a provisioning that are too many or have impossible names. Defence: the same.

@@ -178,6 +178,11 @@ pub(crate) async fn create_wallet(host: &mut Host, name: &str) -> Value {
     json_of(&answer)
 }
 
+/// The name of a wallet's object.
+pub(crate) fn wallet_object(name: &str) -> String {
+    format!("wallet/{KEYRING}.{name}")
+}
+
 /// A request for a wallet.
 pub(crate) fn wallet_request(name: &str) -> String {
     json!({"name": name, "kind": "hd"}).to_string()

@@ -112,9 +112,7 @@ impl Policy {
     /// The decision if no chain could get a yes, whatever is then asked to be signed: known before
     /// anything of the wallet is touched.
     pub fn refusal(&self, query: &Query<'_>) -> Option<Decision> {
-        let possible = self.rules.iter().any(|rule| {
-            rule.effect == Effect::Allow && rule.concerns(query)
-        });
+        let possible = self.rules.iter().any(|rule| rule.effect == Effect::Allow && rule.concerns(query));
         let decision = self.decide(query);
         let in_force = !matches!(decision, Decision::NotYetInForce | Decision::Expired);
         (!(possible && in_force)).then_some(match decision {

@@ -2,8 +2,9 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
-use signer_rules::{bundle::Keyring, hex_bytes::HexBytes, keyring_request::KeyringRequest};
+use signer_rules::{bundle::Keyring, hex_bytes::HexBytes, keyring_request::KeyringRequest, name::Name};
 use signer_shared::message::Write;
+use tokio::sync::Semaphore;
 
 use super::{Answer, Call, Code, Problem, Stop, objects::Stored, success};
 use crate::{
@@ -12,6 +13,10 @@ use crate::{
     clock::ClockStale,
     wallet::{KeyringError, keyring},
 };
+
+/// One at a time: each is an RSA key and several calls to KMS, and a request can be replayed while
+/// the host hides what came of it.
+static CREATING: Semaphore = Semaphore::const_new(1);
 
 #[derive(Serialize)]
 struct Created {
@@ -35,20 +40,26 @@ pub(super) async fn create(enclave: &Enclave, call: &Call) -> Answer {
     let now = enclave.clock().now()?;
     let request = KeyringRequest::verify(&call.body, &configured.configuration, now)
         .map_err(|error| Problem::new(Code::PolicyInvalid, error.to_string()))?;
+    // The bundle knows it, whatever the host says of its object.
+    let known = configured.bundle.bundle.keyrings.iter().any(|keyring| keyring.id == request.keyring);
+    if known {
+        return Err(exists(&request.keyring).into());
+    }
     let object = keyring::object_name(&request.keyring);
     match call.objects.get(&object) {
         Stored::Unknown => return Err(Stop::Objects(vec![object])),
-        Stored::Present(_) => {
-            let detail = format!("keyring {} exists; choose another name", request.keyring);
-            return Err(Problem::new(Code::KeyringExists, detail).into());
-        }
+        Stored::Present(_) => return Err(exists(&request.keyring).into()),
         Stored::Absent => {}
     }
+    let Ok(_turn) = CREATING.try_acquire() else {
+        return Err(Problem::new(Code::Overloaded, "another keyring is being created; try again").into());
+    };
     let (created, content) =
         keyring::create(enclave.kms(), enclave.nsm(), &configured.configuration, &request.keyring)
             .await
             .map_err(|error| {
-                enclave.events().error("keyring_not_created", &[("cause", &error)]);
+                let text = error.operator_text();
+                enclave.events().error("keyring_not_created", &[("cause", &text)]);
                 Problem::from(error)
             })?;
     enclave
@@ -68,6 +79,10 @@ pub(super) async fn create(enclave: &Enclave, call: &Call) -> Answer {
         statement: STANDARD.encode(&attested.statement),
     };
     success(201, &answer, vec![Write { name: object, content: content.into() }])
+}
+
+fn exists(keyring: &Name) -> Problem {
+    Problem::new(Code::KeyringExists, format!("keyring {keyring} exists; choose another name"))
 }
 
 impl From<KeyringError> for Problem {

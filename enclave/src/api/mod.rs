@@ -171,7 +171,7 @@ impl Call {
 
     /// SHA-256 of method, path with query, and body, each preceded by its length.
     fn digest(&self) -> HexBytes<32> {
-        let query = self.query.as_deref().unwrap_or_default();
+        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
         let mut digest = Sha256::new();
         for part in [self.method.as_bytes(), self.path.as_bytes(), query.as_bytes(), &self.body] {
             digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
@@ -280,5 +280,6 @@ mod tests {
         };
         assert_ne!(digest("/v1/a", b"b"), digest("/v1/ab", b""));
         assert_ne!(digest("/v1/a?b", b""), digest("/v1/a", b"b"));
+        assert_ne!(digest("/v1/a?", b""), digest("/v1/a", b""));
     }
 }

@@ -13,11 +13,14 @@ use crate::boot::{Adoption, Enclave, Kind, is_allowed};
 struct Pushed {
     version: u64,
     digest: HexBytes<32>,
+    in_force: bool,
     phase: &'static str,
     missing_keyrings: Vec<Name>,
 }
 
-/// Takes the bundle in the body, and has the host store it for the rest of the fleet.
+/// Judges the bundle in the body, and has the host store it for the whole fleet. It comes into force
+/// when the host provisions it, which it does once it is stored: 202 says that, 200 that it is in
+/// force.
 pub(super) async fn push(enclave: &Arc<Enclave>, call: Call) -> Answer {
     call.without_query()?;
     let state = enclave.state();
@@ -42,20 +45,22 @@ pub(super) async fn push(enclave: &Arc<Enclave>, call: Call) -> Answer {
     };
     let task = {
         let enclave = enclave.clone();
-        // A task of its own: a client that goes away must not leave the change half done.
-        tokio::spawn(async move { enclave.push_policy(&call.body, &call.objects).await })
+        // A task of its own: a client that goes away must not leave keyrings half opened.
+        tokio::spawn(async move { enclave.try_policy(&call.body, &call.objects).await })
     };
-    let adoption = task.await.map_err(|_| Problem::new(Code::Internal, "the change of policy failed"))?;
+    let adoption = task.await.map_err(|_| Problem::new(Code::Internal, "the bundle was not judged"))?;
     match adoption.map_err(Problem::from)? {
         Adoption::NeedObjects(names) => Err(Stop::Objects(names)),
         Adoption::InForce { missing } => {
+            let in_force = configured.bundle.digest == signed.digest;
             let pushed = Pushed {
                 version: signed.bundle.version,
                 digest: signed.digest,
-                phase: enclave.state().phase().as_str(),
+                in_force,
+                phase: state.phase().as_str(),
                 missing_keyrings: missing,
             };
-            success(200, &pushed, write.into_iter().collect())
+            success(if in_force { 200 } else { 202 }, &pushed, write.into_iter().collect())
         }
     }
 }

@@ -5,15 +5,15 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use signer_rules::{
     bundle::{Operation, WalletId},
-    chain::{self, Curve, Facts, SignBody, Signed, SigningInput},
+    chain::{self, Curve, Facts, Rejection, SignBody, Signed, SigningInput},
     hex_bytes::HexBytes,
     name::Name,
-    policy::{Chain, Query},
+    policy::{Chain, Decision},
 };
 
 use super::{
     Answer, Call, Code, Problem, success,
-    wallets::{denial, record, resolve, who},
+    wallets::{Deed, check, denial, query, record, resolve, who},
 };
 use crate::{
     boot::{Enclave, Ready},
@@ -40,7 +40,7 @@ struct SignAnswer<'a> {
     wallet: WalletId,
     name: &'a Name,
     path: String,
-    address: String,
+    address: &'a str,
     #[serde(flatten)]
     signed: &'a Signed,
 }
@@ -52,31 +52,36 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
     let request: SignRequest<'_> = serde_json::from_slice(&call.body)
         .map_err(|error| Problem::malformed(format!("the body is not the expected JSON: {error}")))?;
     let stored = resolve(ready, call, wallet)?;
+
+    // May this client sign such a thing with this wallet at all? Before anything of the wallet is
+    // derived or told.
+    let operation = operation_of(&request.r#type)?;
+    let mut query = query(enclave, client, operation, stored.record.id)?;
+    if let Some(decision) = ready.configured.policy.refusal(&query) {
+        record(enclave, ready, call, &query, &decision, &Deed::default());
+        return Err(denial(&decision).unwrap_or_else(|| unknown_type(&request.r#type)).into());
+    }
+
     let curve = chain::curve_of(&request.r#type).ok_or_else(|| unknown_type(&request.r#type))?;
     let path = path_of(&request, curve)?;
     let account = stored.wallet.account(curve, &path).map_err(Problem::from)?;
-    check_address(&request, &account)?;
-
+    let address = account.address();
     let body = SignBody { transaction: request.transaction, unsigned: request.unsigned.as_deref() };
-    let signable = chain::parse(&request.r#type, &body, &account.signer()).map_err(Problem::from)?;
+    let parsed = check_address(&request, &account)
+        .and_then(|()| chain::parse(&request.r#type, &body, &account.signer()));
+    let signable = parsed.map_err(|rejection| {
+        let deed = Deed { account: Some(&address), rejected: Some(&rejection.field), ..Deed::default() };
+        record(enclave, ready, call, &query, &Decision::NotAllowed, &deed);
+        Problem::from(rejection)
+    })?;
 
-    let query = Query {
-        now: enclave.clock().now()?,
-        client,
-        operation: operation_of(signable.facts()),
-        wallet: stored.record.id,
-        chain: chain_of(signable.facts()),
-    };
-    let decision = ready.configured.policy.decide(&query);
-    if let Some(problem) = denial(&decision) {
-        record(enclave, ready, call, &query, &decision, None);
-        return Err(problem.into());
-    }
-
+    query.chain = chain_of(signable.facts());
+    let decision = check(enclave, ready, call, &query)?;
     let input = signable.signing_input();
-    let result_digest = digest_of(&input);
+    let result_digest = Some(digest_of(&input));
     let signature = stored.wallet.sign(curve, &path, input).map_err(Problem::from)?;
-    record(enclave, ready, call, &query, &decision, Some(result_digest));
+    let deed = Deed { account: Some(&address), rejected: None, result_digest };
+    record(enclave, ready, call, &query, &decision, &deed);
     enclave.count_signature();
     let signed = signable.finish(&signature).map_err(Problem::from)?;
     let answer = SignAnswer {
@@ -84,7 +89,7 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
         wallet: stored.record.id,
         name: &stored.record.name,
         path: path.to_string(),
-        address: account.address(),
+        address: &address,
         signed: &signed,
     };
     success(200, &answer, Vec::new())
@@ -106,22 +111,22 @@ fn path_of(request: &SignRequest<'_>, curve: Curve) -> Result<Path, Problem> {
 }
 
 /// An address, if given, must be the account's: in its own spelling, or for EVM in lower case.
-fn check_address(request: &SignRequest<'_>, account: &Account) -> Result<(), Problem> {
+fn check_address(request: &SignRequest<'_>, account: &Account) -> Result<(), Rejection> {
     let Some(given) = &request.address else { return Ok(()) };
     let own = account.address();
     let lower = account.curve() == Curve::Secp256k1 && *given == own.to_ascii_lowercase();
     if *given == own || lower {
         return Ok(());
     }
-    let detail = format!("the account at {} is {own}; leave address out, or give its path", account.path());
-    Err(Problem::new(Code::TransactionRejected, detail).of_field("address"))
+    let message = format!("the account at {} is {own}; leave address out, or give its path", account.path());
+    Err(Rejection { field: "address".to_owned(), message })
 }
 
-fn operation_of(facts: &Facts) -> Operation {
-    match facts {
-        Facts::Evm(_) => Operation::EvmTransaction,
-        Facts::Solana(_) => Operation::SolanaTransaction,
-    }
+fn operation_of(kind: &str) -> Result<Operation, Problem> {
+    [Operation::EvmTransaction, Operation::SolanaTransaction]
+        .into_iter()
+        .find(|operation| operation.as_str() == kind)
+        .ok_or_else(|| unknown_type(kind))
 }
 
 fn chain_of(facts: &Facts) -> Chain {

@@ -7,10 +7,11 @@ use signer_rules::{
     bundle::{Operation, WalletId},
     chain::Curve,
     hex_bytes::HexBytes,
-    name::Name,
+    name::{DEFAULT_KEYRING, Name, WalletName},
     policy::{Chain, Decision, Query},
     timestamp::Timestamp,
 };
+use signer_shared::message::Object;
 
 use super::{
     Answer, Call, Code, Problem, Stop,
@@ -77,20 +78,21 @@ pub(super) fn create(enclave: &Enclave, ready: &Ready, call: &Call) -> Answer {
     let Kind::Hd = request.kind;
     let keyring = choose_keyring(ready, request.keyring.as_ref())?;
     let wallet = Wallet::derive(keyring.clone(), request.name).map_err(Problem::from)?;
-    match call.objects.get(&wallet_object(wallet.name())) {
-        Stored::Unknown => return Err(Stop::Objects(vec![wallet_object(wallet.name())])),
-        Stored::Present(object) => {
-            permit(enclave, ready, call, client, Operation::WalletCreate, wallet.id())?;
-            let stored = open_wallet(ready, wallet.name(), object)?;
-            let detail = format!("wallet {} exists; nothing was changed", wallet.name());
+    let query = query(enclave, client, Operation::WalletCreate, wallet.id())?;
+    let decision = check(enclave, ready, call, &query)?;
+    let object = wallet_object(&wallet.full_name());
+    match call.objects.get(&object) {
+        Stored::Unknown => return Err(Stop::Objects(vec![object])),
+        Stored::Present(content) => {
+            let stored = open_wallet(keyring, wallet.name(), content)?;
+            record(enclave, ready, call, &query, &decision, &Deed::default());
+            let detail = format!("wallet {} exists; nothing was changed", wallet.full_name());
             let shown = serde_json::to_value(wallet_json(&stored)?)
                 .map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))?;
             return Err(Problem::new(Code::WalletExists, detail).with_wallet(shown).into());
         }
         Stored::Absent => {}
     }
-    permit(enclave, ready, call, client, Operation::WalletCreate, wallet.id())?;
-    let record = WalletRecord::new(&wallet, enclave.clock().now()?, client.clone());
     let mut indexes = vec![seal_id_index(&wallet).map_err(Problem::from)?];
     for account in wallet.default_accounts().map_err(Problem::from)? {
         indexes.push(seal_address_index(&wallet, &account).map_err(Problem::from)?);
@@ -104,9 +106,11 @@ pub(super) fn create(enclave: &Enclave, ready: &Ready, call: &Call) -> Answer {
             Stored::Unknown | Stored::Absent => writes.push(index),
         }
     }
-    writes.push(record.seal(&wallet).map_err(Problem::from)?);
+    let wallet_record = WalletRecord::new(&wallet, query.now, client.clone());
+    writes.push(wallet_record.seal(&wallet).map_err(Problem::from)?);
+    record(enclave, ready, call, &query, &decision, &Deed::default());
     enclave.events().info("wallet_created", &[("wallet", &wallet.id()), ("client", client)]);
-    let stored = StoredWallet { record, wallet };
+    let stored = StoredWallet { record: wallet_record, wallet };
     success(201, &wallet_json(&stored)?, writes)
 }
 
@@ -125,22 +129,49 @@ pub(super) async fn list(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
     };
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     check_listing(listing, PREFIX, after.as_deref(), most).map_err(Problem::from)?;
-    let mut stored = Vec::new();
+    let now = enclave.clock().now()?;
+    let mut visible = Vec::new();
     for object in &listing.objects {
-        let name = object.name.strip_prefix(PREFIX).unwrap_or_default().parse::<Name>();
-        let name = name.map_err(|_| not_authentic(&object.name))?;
-        let content = object.content.as_ref().ok_or_else(|| not_authentic(&object.name))?;
-        stored.push(open_wallet(ready, &name, content)?);
+        // What does not open is passed over: one bad object must not hide the others. A listing
+        // proves that its entries are genuine, not that none is missing.
+        match open_listed(ready, object) {
+            Ok(wallet) => {
+                let query = Query {
+                    now,
+                    client,
+                    operation: Operation::WalletRead,
+                    wallet: wallet.record.id,
+                    chain: Chain::None,
+                };
+                if ready.configured.policy.decide(&query).is_allowed() {
+                    visible.push(wallet);
+                }
+            }
+            Err(problem) if problem.code() == Code::KeyringMissing => {}
+            Err(_) => enclave.events().warn("sealed_object_invalid", &[("object", &object.name)]),
+        }
         // Opening a wallet is work; others get their turn in between.
         tokio::task::yield_now().await;
     }
+    enclave.audit().record(
+        now,
+        &Entry::Decision {
+            client,
+            wallet: None,
+            operation: Operation::WalletRead,
+            account: None,
+            chain_id: None,
+            request_digest: call.digest(),
+            allowed: !visible.is_empty(),
+            rule: None,
+            rejected: None,
+            policy_version: ready.configured.policy.version(),
+            result_digest: None,
+        },
+    );
     let last = listing.objects.last().filter(|_| listing.more);
     let next = last.and_then(|object| object.name.strip_prefix(PREFIX)).map(str::to_owned);
-    let now = enclave.clock().now()?;
-    let query = |wallet| read_query(now, client, wallet);
-    let visible =
-        stored.iter().filter(|wallet| ready.configured.policy.decide(&query(wallet.record.id)).is_allowed());
-    let wallets = visible.map(|wallet| wallet_json(wallet)).collect::<Result<_, _>>()?;
+    let wallets = visible.iter().map(|wallet| wallet_json(wallet)).collect::<Result<_, _>>()?;
     success(200, &Page { wallets, next }, Vec::new())
 }
 
@@ -149,7 +180,9 @@ pub(super) fn show(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
     call.without_query()?;
     let client = who(ready, call)?;
     let stored = resolve(ready, call, wallet)?;
-    permit(enclave, ready, call, client, Operation::WalletRead, stored.record.id)?;
+    let query = query(enclave, client, Operation::WalletRead, stored.record.id)?;
+    let decision = check(enclave, ready, call, &query)?;
+    record(enclave, ready, call, &query, &decision, &Deed::default());
     success(200, &wallet_json(&stored)?, Vec::new())
 }
 
@@ -161,17 +194,19 @@ pub(super) fn derive_account(enclave: &Enclave, ready: &Ready, call: &Call, wall
     let request: AccountRequest = call.json()?;
     let path: Path = request.path.parse().map_err(Problem::from)?;
     let stored = resolve(ready, call, wallet)?;
-    permit(enclave, ready, call, client, Operation::WalletAccount, stored.record.id)?;
+    let query = query(enclave, client, Operation::WalletAccount, stored.record.id)?;
+    let decision = check(enclave, ready, call, &query)?;
     let account = stored.wallet.account(request.curve, &path).map_err(Problem::from)?;
     let index = seal_address_index(&stored.wallet, &account).map_err(Problem::from)?;
-    match call.objects.get(&index.name) {
-        Stored::Unknown => Err(Stop::Objects(vec![index.name])),
-        Stored::Absent => success(201, &account.to_json(), vec![index]),
-        Stored::Present(object) if same_index(&stored.wallet, &index, object) => {
-            success(200, &account.to_json(), Vec::new())
-        }
-        Stored::Present(_) => Err(not_authentic(&index.name).into()),
-    }
+    let writes = match call.objects.get(&index.name) {
+        Stored::Unknown => return Err(Stop::Objects(vec![index.name])),
+        Stored::Absent => vec![index],
+        Stored::Present(object) if same_index(&stored.wallet, &index, object) => Vec::new(),
+        Stored::Present(_) => return Err(not_authentic(&index.name).into()),
+    };
+    let address = account.address();
+    record(enclave, ready, call, &query, &decision, &Deed { account: Some(&address), ..Deed::default() });
+    success(if writes.is_empty() { 200 } else { 201 }, &account.to_json(), writes)
 }
 
 /// Who asks.
@@ -179,7 +214,7 @@ pub(super) fn who<'a>(ready: &'a Ready, call: &Call) -> Result<&'a Name, Problem
     authenticate(&ready.configured.policy, &call.headers).map_err(Problem::from)
 }
 
-/// The wallet that a path names, by name or by id.
+/// The wallet that a path names: by id, or by name.
 pub(super) fn resolve(ready: &Ready, call: &Call, wallet: &str) -> Result<Arc<StoredWallet>, Stop> {
     match wallet.parse::<WalletId>() {
         Ok(id) => {
@@ -187,27 +222,49 @@ pub(super) fn resolve(ready: &Ready, call: &Call, wallet: &str) -> Result<Arc<St
             let stored = resolve_name(ready, call, &name)?;
             if stored.record.id == id { Ok(stored) } else { Err(not_authentic(&id_object(id)).into()) }
         }
-        Err(_) => match wallet.parse::<Name>() {
+        Err(_) => match wallet.parse::<WalletName>() {
             Ok(name) => resolve_name(ready, call, &name),
             Err(error) => Err(Problem::new(Code::WalletNotFound, error.to_string()).into()),
         },
     }
 }
 
-/// Decides, and records the decision if nothing more will be recorded of the request.
-pub(super) fn permit(
+/// What a client asks of a wallet, now.
+pub(super) fn query<'a>(
+    enclave: &Enclave,
+    client: &'a Name,
+    operation: Operation,
+    wallet: WalletId,
+) -> Result<Query<'a>, Problem> {
+    Ok(Query { now: enclave.clock().now()?, client, operation, wallet, chain: Chain::None })
+}
+
+/// What came of a request, for its record.
+#[derive(Default)]
+pub(super) struct Deed<'a> {
+    /// The account's address.
+    pub account: Option<&'a str>,
+    /// The member that was not understood.
+    pub rejected: Option<&'a str>,
+    /// SHA-256 of what was signed.
+    pub result_digest: Option<HexBytes<32>>,
+}
+
+/// Decides. A no is recorded here; a yes is recorded by the caller, once it is known what came of it.
+pub(super) fn check(
     enclave: &Enclave,
     ready: &Ready,
     call: &Call,
-    client: &Name,
-    operation: Operation,
-    wallet: WalletId,
-) -> Result<(), Problem> {
-    let now = enclave.clock().now()?;
-    let query = Query { now, client, operation, wallet, chain: Chain::None };
-    let decision = ready.configured.policy.decide(&query);
-    record(enclave, ready, call, &query, &decision, None);
-    denial(&decision).map_or(Ok(()), Err)
+    query: &Query<'_>,
+) -> Result<Decision, Problem> {
+    let decision = ready.configured.policy.decide(query);
+    match denial(&decision) {
+        None => Ok(decision),
+        Some(problem) => {
+            record(enclave, ready, call, query, &decision, &Deed::default());
+            Err(problem)
+        }
+    }
 }
 
 /// Appends a decision to the audit chain.
@@ -217,7 +274,7 @@ pub(super) fn record(
     call: &Call,
     query: &Query<'_>,
     decision: &Decision,
-    result_digest: Option<HexBytes<32>>,
+    deed: &Deed<'_>,
 ) {
     enclave.audit().record(
         query.now,
@@ -225,11 +282,17 @@ pub(super) fn record(
             client: query.client,
             wallet: Some(query.wallet),
             operation: query.operation,
+            account: deed.account.map(str::to_owned),
+            chain_id: match query.chain {
+                Chain::Evm(id) => Some(id),
+                Chain::None | Chain::EveryEvm => None,
+            },
             request_digest: call.digest(),
             allowed: decision.is_allowed(),
             rule: decision.rule(),
+            rejected: deed.rejected,
             policy_version: ready.configured.policy.version(),
-            result_digest,
+            result_digest: deed.result_digest,
         },
     );
 }
@@ -246,12 +309,11 @@ pub(super) fn denial(decision: &Decision) -> Option<Problem> {
     Some(Problem::new(Code::PolicyDenied, detail).by_rule(decision.rule()))
 }
 
-fn read_query(now: Timestamp, client: &Name, wallet: WalletId) -> Query<'_> {
-    Query { now, client, operation: Operation::WalletRead, wallet, chain: Chain::None }
-}
-
-fn resolve_id(ready: &Ready, call: &Call, id: WalletId) -> Result<Name, Stop> {
-    if let Some(name) = ready.configured.keyrings.values().find_map(|keyring| keyring.cached_name(id)) {
+fn resolve_id(ready: &Ready, call: &Call, id: WalletId) -> Result<WalletName, Stop> {
+    let cached = ready.configured.keyrings.iter().find_map(|(keyring, open)| {
+        open.cached_name(id).map(|name| WalletName { keyring: keyring.clone(), name })
+    });
+    if let Some(name) = cached {
         return Ok(name);
     }
     let object = id_object(id);
@@ -259,26 +321,43 @@ fn resolve_id(ready: &Ready, call: &Call, id: WalletId) -> Result<Name, Stop> {
         Stored::Unknown => Err(Stop::Objects(vec![object])),
         Stored::Absent => Err(wallet_not_found().into()),
         Stored::Present(content) => {
+            // Whichever keyring the host's object names, the wallet found must have this very id.
             let keyring = keyring_of(content, |name| find_keyring(ready, name)).map_err(Problem::from)?;
-            Ok(open_id_index(keyring, id, content).map_err(Problem::from)?)
+            let name = open_id_index(keyring, id, content).map_err(Problem::from)?;
+            Ok(WalletName { keyring: keyring.id().clone(), name })
         }
     }
 }
 
-fn resolve_name(ready: &Ready, call: &Call, name: &Name) -> Result<Arc<StoredWallet>, Stop> {
-    if let Some(wallet) = ready.configured.keyrings.values().find_map(|keyring| keyring.cached_wallet(name)) {
+fn resolve_name(ready: &Ready, call: &Call, name: &WalletName) -> Result<Arc<StoredWallet>, Stop> {
+    let keyring = ready.configured.keyrings.get(&name.keyring).ok_or_else(wallet_not_found)?;
+    if let Some(wallet) = keyring.cached_wallet(&name.name) {
         return Ok(wallet);
     }
     let object = wallet_object(name);
     match call.objects.get(&object) {
         Stored::Unknown => Err(Stop::Objects(vec![object])),
         Stored::Absent => Err(wallet_not_found().into()),
-        Stored::Present(content) => Ok(open_wallet(ready, name, content)?),
+        Stored::Present(content) => Ok(open_wallet(keyring, &name.name, content)?),
     }
 }
 
-fn open_wallet(ready: &Ready, name: &Name, object: &[u8]) -> Result<Arc<StoredWallet>, Problem> {
-    let keyring = keyring_of(object, |id| find_keyring(ready, id))?;
+fn open_listed(ready: &Ready, object: &Object) -> Result<Arc<StoredWallet>, Problem> {
+    let name = object.name.strip_prefix(PREFIX).unwrap_or_default();
+    let name = name.parse::<WalletName>().map_err(|_| not_authentic(&object.name))?;
+    let content = object.content.as_ref().ok_or_else(|| not_authentic(&object.name))?;
+    let keyring = ready
+        .configured
+        .keyrings
+        .get(&name.keyring)
+        .ok_or_else(|| Problem::new(Code::KeyringMissing, "its keyring is not in the bundle"))?;
+    if object.name != wallet_object(&name) {
+        return Err(not_authentic(&object.name));
+    }
+    open_wallet(keyring, &name.name, content)
+}
+
+fn open_wallet(keyring: &Arc<Keyring>, name: &Name, object: &[u8]) -> Result<Arc<StoredWallet>, Problem> {
     if let Some(wallet) = keyring.cached_wallet(name) {
         return Ok(wallet);
     }
@@ -291,17 +370,18 @@ fn find_keyring<'a>(ready: &'a Ready, id: &str) -> Option<&'a Arc<Keyring>> {
     ready.configured.keyrings.get(&id.parse::<Name>().ok()?)
 }
 
+/// The keyring that a request names, or the one called `default`: never one that the store or the
+/// order of a bundle chooses.
 fn choose_keyring<'a>(ready: &'a Ready, named: Option<&Name>) -> Result<&'a Arc<Keyring>, Problem> {
-    let keyrings = &ready.configured.keyrings;
-    match named {
-        Some(name) => keyrings.get(name).ok_or_else(|| {
-            Problem::malformed(format!("the policy bundle has no keyring {name}")).of_field("keyring")
-        }),
-        None => match keyrings.values().collect::<Vec<_>>().as_slice() {
-            [only] => Ok(only),
-            _ => Err(Problem::malformed("say which keyring the wallet comes from").of_field("keyring")),
-        },
-    }
+    let found = match named {
+        Some(name) => ready.configured.keyrings.get(name),
+        None => find_keyring(ready, DEFAULT_KEYRING),
+    };
+    found.ok_or_else(|| {
+        let name = named.map_or(DEFAULT_KEYRING, Name::as_str);
+        Problem::malformed(format!("the policy bundle has no keyring {name}; name one that it has"))
+            .of_field("keyring")
+    })
 }
 
 fn wallet_json(stored: &StoredWallet) -> Result<WalletJson<'_>, Problem> {
@@ -317,7 +397,7 @@ fn wallet_json(stored: &StoredWallet) -> Result<WalletJson<'_>, Problem> {
 }
 
 /// `after` and `limit`, each at most once.
-fn page(query: Option<&str>) -> Result<(Option<Name>, u32), Problem> {
+fn page(query: Option<&str>) -> Result<(Option<WalletName>, u32), Problem> {
     let (mut after, mut limit) = (None, None);
     for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
         match part.split_once('=') {
@@ -385,7 +465,7 @@ mod tests {
     fn pages_are_asked_for_in_one_way() {
         assert_eq!(page(None).unwrap(), (None, PAGE));
         let (after, limit) = page(Some("after=treasury&limit=10")).unwrap();
-        assert_eq!((after.unwrap().as_str(), limit), ("treasury", 10));
+        assert_eq!((after.unwrap().to_string().as_str(), limit), ("default.treasury", 10));
         for bad in ["limit=0", "limit=201", "limit=x", "limit=1&limit=2", "after=A", "other=1", "after"] {
             assert!(page(Some(bad)).is_err(), "{bad}");
         }

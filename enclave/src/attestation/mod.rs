@@ -129,22 +129,30 @@ impl Nsm {
 
     /// Makes an attestation document for the enclave's own use.
     pub async fn attest(&self, request: DocumentRequest) -> Result<Vec<u8>, NsmError> {
+        self.attest_holding(request, ()).await
+    }
+
+    /// Makes an attestation document for a client, with a bounded queue of its own.
+    pub async fn attest_for_client(&self, request: DocumentRequest) -> Result<Vec<u8>, NsmError> {
+        let place = self.waiting.clone().try_acquire_owned().map_err(|_| NsmError::Busy)?;
+        let turn = self.clients.clone().acquire_owned().await.map_err(|_| NsmError::Busy)?;
+        self.attest_holding(request, (place, turn)).await
+    }
+
+    async fn attest_holding(
+        &self,
+        request: DocumentRequest,
+        places: impl Send + 'static,
+    ) -> Result<Vec<u8>, NsmError> {
         let request = Request::Attestation {
             user_data: request.user_data.map(Into::into),
             nonce: request.nonce.map(Into::into),
             public_key: request.public_key.map(Into::into),
         };
-        match self.call("Attestation", request).await? {
+        match self.call_holding("Attestation", request, places).await? {
             Response::Attestation { document } => Ok(document),
             _ => Err(NsmError::Unexpected("Attestation")),
         }
-    }
-
-    /// Makes an attestation document for a client, with a bounded queue of its own.
-    pub async fn attest_for_client(&self, request: DocumentRequest) -> Result<Vec<u8>, NsmError> {
-        let _place = self.waiting.try_acquire().map_err(|_| NsmError::Busy)?;
-        let _turn = self.clients.acquire().await.map_err(|_| NsmError::Busy)?;
-        self.attest(request).await
     }
 
     /// The hypervisor's time, Unix milliseconds.
@@ -154,11 +162,15 @@ impl Nsm {
 
     /// Random bytes of the NSM, mixed with the kernel's, so that neither alone decides.
     pub async fn random<const N: usize>(&self, purpose: &str) -> Result<Secret<N>, NsmError> {
-        let mut from_nsm = Vec::new();
+        // Room for one answer more than is needed: growing would leave copies behind.
+        let mut from_nsm = Vec::with_capacity(512);
         // `GetRandom` gives up to 256 bytes at a time; 64 are twice what any key here needs.
         while from_nsm.len() < 64 {
             match self.call("GetRandom", Request::GetRandom).await? {
-                Response::GetRandom { random } if !random.is_empty() => from_nsm.extend_from_slice(&random),
+                Response::GetRandom { mut random } if !random.is_empty() => {
+                    from_nsm.extend_from_slice(&random);
+                    random.zeroize();
+                }
                 _ => return Err(NsmError::Unexpected("GetRandom")),
             }
         }
@@ -170,15 +182,35 @@ impl Nsm {
         Ok(mixed?)
     }
 
+    /// Random bytes of the NSM for the kernel's pool, from which aws-lc seeds its own generator (RSA
+    /// keys, TLS).
+    pub async fn seed_kernel(&self) -> Result<(), NsmError> {
+        let seed = self.random::<64>("kernel-pool").await?;
+        let writing = spawn_blocking(move || std::fs::write("/dev/urandom", seed.expose()));
+        match writing.await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(NsmError::Unexpected("the kernel's random pool")),
+        }
+    }
+
     async fn call(&self, operation: &'static str, request: Request) -> Result<Response, NsmError> {
+        self.call_holding(operation, request, ()).await
+    }
+
+    /// The permits travel with the call: a call that hangs, or whose asker has gone, keeps its
+    /// places, so such calls can neither pile up threads nor take what is kept for others.
+    async fn call_holding(
+        &self,
+        operation: &'static str,
+        request: Request,
+        places: impl Send + 'static,
+    ) -> Result<Response, NsmError> {
         let calling = async {
             let turn = self.calls.clone().acquire_owned().await.map_err(|_| NsmError::TimedOut)?;
             let device = self.device.clone();
-            // The permit travels with the call: a call that hangs keeps its place, so hanging calls
-            // can never pile up threads.
             let call = spawn_blocking(move || {
                 let response = device.process(request);
-                drop(turn);
+                drop((turn, places));
                 response
             });
             call.await.map_err(|_| NsmError::Unexpected(operation))

@@ -5,7 +5,7 @@ mod phase;
 mod provision;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
@@ -13,7 +13,9 @@ use std::{
     time::Instant,
 };
 
-use signer_rules::{bundle::SignedBundle, configuration::SignedConfiguration, name::Name, policy::Policy};
+use signer_rules::{
+    bundle::SignedBundle, configuration::SignedConfiguration, hex_bytes::HexBytes, name::Name, policy::Policy,
+};
 use signer_shared::message::{KeyringStatus, Phase, Status};
 use tokio::sync::Notify;
 
@@ -44,10 +46,16 @@ pub struct Enclave {
     /// Held over every change of state, so that there is one at a time.
     transition: tokio::sync::Mutex<()>,
     problem: Mutex<Option<String>>,
+    /// Keyrings that were opened for a bundle which is being stored, by the bundle's digest.
+    candidate: Mutex<Option<Candidate>>,
+    /// Digests of bundles that were refused because of their order.
+    refused: Mutex<HashSet<HexBytes<32>>>,
     signatures: AtomicU64,
     started: Instant,
     fatal: Notify,
 }
+
+type Candidate = (HexBytes<32>, BTreeMap<Name, Arc<Keyring>>);
 
 /// Where the enclave is. Values of the later states can only be made from the earlier ones.
 #[derive(Clone)]
@@ -112,6 +120,7 @@ impl Enclave {
             return Err(StartError::ConfigurationPcrTouched);
         }
         clock.set(nsm.time_ms().await?);
+        nsm.seed_kernel().await?;
         let identity = Identity::generate(&nsm).await?;
         events.info("started", &[("boot_id", &identity.boot_id()), ("version", &env!("CARGO_PKG_VERSION"))]);
         Ok(Self {
@@ -125,6 +134,8 @@ impl Enclave {
             state: RwLock::new(State::Booting),
             transition: tokio::sync::Mutex::new(()),
             problem: Mutex::new(None),
+            candidate: Mutex::new(None),
+            refused: Mutex::new(HashSet::new()),
             signatures: AtomicU64::new(0),
             started: Instant::now(),
             fatal: Notify::new(),

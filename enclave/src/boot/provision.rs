@@ -1,7 +1,11 @@
 //! Provisioning: the host hands over what the admins signed and what it keeps for us, and each
 //! piece must prove itself.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use signer_rules::{
     bundle::{BundleError, SignedBundle},
@@ -10,6 +14,7 @@ use signer_rules::{
     policy::Policy,
 };
 use signer_shared::message::RefusalCode;
+use tokio::time::timeout;
 
 use super::{Configured, Enclave, State};
 use crate::{
@@ -20,6 +25,11 @@ use crate::{
     clock::ClockStale,
     wallet::{KeyringError, keyring},
 };
+
+/// For opening all keyrings of a bundle. Every other change of state waits for it.
+const OPENING_LIMIT: Duration = Duration::from_secs(50);
+/// Refused bundles that are recorded in one boot.
+pub(super) const MAX_REFUSED: usize = 256;
 
 /// What became of a provisioning or of a new bundle.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,6 +81,9 @@ pub enum ProvisionError {
     /// There is no configuration yet.
     #[error("the enclave has no configuration yet")]
     NotConfigured,
+    /// KMS took too long, keyrings together.
+    #[error("the keyrings could not be opened in time")]
+    Slow,
     /// Another provisioning is under way.
     #[error("another change of state is under way")]
     Busy,
@@ -85,10 +98,11 @@ impl ProvisionError {
             Self::Succession(
                 SuccessionError::Rollback { .. }
                 | SuccessionError::Rival { .. }
-                | SuccessionError::NotAfter { .. },
+                | SuccessionError::NotAfter { .. }
+                | SuccessionError::KeyringChanged(_),
             ) => RefusalCode::PolicyRollback,
             Self::Bundle(_) | Self::Succession(_) => RefusalCode::PolicyInvalid,
-            Self::Keyring { cause: KeyringError::Share { .. } | KeyringError::Kms(_), .. } => {
+            Self::Slow | Self::Keyring { cause: KeyringError::Share { .. } | KeyringError::Kms(_), .. } => {
                 RefusalCode::KmsFailed
             }
             Self::Keyring { .. } | Self::KeyringMissing(_) => RefusalCode::KeyringInvalid,
@@ -121,12 +135,23 @@ impl Enclave {
         self.adopt(bundle, objects).await
     }
 
-    /// Takes a new bundle while running.
+    /// Judges a new bundle while running, and opens the keyrings that it adds, without putting it in
+    /// force: that happens when the host provisions it, which it does once it is stored. So a bundle
+    /// that loses its place in the store to another is never in force anywhere.
     ///
     /// Must not be cancelled half-way: run it in a task of its own.
-    pub async fn push_policy(&self, bundle: &[u8], objects: &Objects) -> Result<Adoption, ProvisionError> {
+    pub async fn try_policy(&self, bundle: &[u8], objects: &Objects) -> Result<Adoption, ProvisionError> {
         let _turn = self.transition.try_lock().map_err(|_| ProvisionError::Busy)?;
-        self.adopt(bundle, objects).await
+        let state = self.state();
+        match self.prepare(&state, bundle, objects).await? {
+            Prepared::NeedObjects(names) => Ok(Adoption::NeedObjects(names)),
+            Prepared::InForce => Ok(Adoption::InForce { missing: Vec::new() }),
+            Prepared::Next { configured, missing } => {
+                *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some((configured.bundle.digest, configured.keyrings));
+                Ok(Adoption::InForce { missing })
+            }
+        }
     }
 
     /// `Booting` to `Configured`. The bundle is judged first: a configuration that has no bundle to
@@ -137,7 +162,8 @@ impl Enclave {
         bundle: &[u8],
     ) -> Result<(), ProvisionError> {
         let bundle = SignedBundle::verify(bundle, &configuration)?;
-        succession(None, &bundle, self.clock.now()?)?;
+        let now = self.clock.now()?;
+        succession(None, &bundle, now)?;
         if let Err(error) = self.fix_configuration(&configuration).await {
             // The register may have been extended and not locked: nothing can be built on it.
             self.events.error("configuration_pcr_failed", &[("cause", &error)]);
@@ -145,12 +171,13 @@ impl Enclave {
             return Err(error.into());
         }
         self.audit.record(
-            self.clock.now()?,
+            now,
             &Entry::Boot {
                 authority: configuration.authority,
                 boot_id: self.identity.boot_id(),
                 identity_key: self.identity.public_key(),
                 configuration_pcr: hex::encode(configuration.pcr16()),
+                policy_version: bundle.bundle.version,
                 policy_digest: bundle.digest,
             },
         );
@@ -178,41 +205,56 @@ impl Enclave {
 
     async fn adopt(&self, bundle: &[u8], objects: &Objects) -> Result<Adoption, ProvisionError> {
         let state = self.state();
+        let prepared = self.prepare(&state, bundle, objects).await;
+        self.set_problem(prepared.as_ref().err().map(ToString::to_string));
+        let (configured, missing) = match prepared? {
+            Prepared::NeedObjects(names) => return Ok(Adoption::NeedObjects(names)),
+            Prepared::InForce => return Ok(Adoption::InForce { missing: Vec::new() }),
+            Prepared::Next { configured, missing } => (*configured, missing),
+        };
+        if state.configured().is_some_and(|current| current.bundle.digest != configured.bundle.digest) {
+            let (version, digest) = (configured.bundle.bundle.version, configured.bundle.digest);
+            self.audit.record(self.clock.now()?, &Entry::Policy { version, digest });
+            self.events.info("policy_adopted", &[("version", &version), ("digest", &digest)]);
+        }
+        let next = configured.into_state();
+        if next.phase() != state.phase() {
+            self.events.info("phase", &[("phase", &next.phase().as_str())]);
+        }
+        self.set_state(next);
+        *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        Ok(Adoption::InForce { missing })
+    }
+
+    /// Everything that putting a bundle in force needs, and nothing that cannot be undone.
+    async fn prepare(
+        &self,
+        state: &State,
+        bundle: &[u8],
+        objects: &Objects,
+    ) -> Result<Prepared, ProvisionError> {
         let current = state.configured().ok_or(ProvisionError::NotConfigured)?;
         let candidate = SignedBundle::verify(bundle, &current.configuration)?;
-        let now = self.clock.now()?;
-        let succession = succession(Some(&current.bundle), &candidate, now)
+        let succession = succession(Some(&current.bundle), &candidate, self.clock.now()?)
             .inspect_err(|error| self.record_refusal(&candidate, error))?;
-        let outcome = self.open_keyrings(current, &candidate, objects).await;
-        self.set_problem(match &outcome {
-            Ok(_) => None,
-            Err(error) => Some(error.to_string()),
-        });
-        let (keyrings, missing) = match outcome? {
-            Opening::NeedObjects(names) => return Ok(Adoption::NeedObjects(names)),
+        if let (Succession::Same, State::Ready(_)) = (succession, state) {
+            return Ok(Prepared::InForce);
+        }
+        let opening = timeout(OPENING_LIMIT, self.open_keyrings(current, &candidate, objects)).await;
+        let (keyrings, missing) = match opening.map_err(|_| ProvisionError::Slow)?? {
+            Opening::NeedObjects(names) => return Ok(Prepared::NeedObjects(names)),
             Opening::Done { keyrings, missing } => (keyrings, missing),
         };
-        if let (State::Ready(_), Some(missing)) = (&state, missing.first()) {
+        if let (State::Ready(_), Some(missing)) = (state, missing.first()) {
             return Err(ProvisionError::KeyringMissing(missing.clone()));
         }
-        if succession == Succession::Successor {
-            let (version, digest) = (candidate.bundle.version, candidate.digest);
-            self.audit.record(now, &Entry::Policy { version, digest });
-            self.events.info("policy_adopted", &[("version", &version), ("digest", &digest)]);
-        } else if matches!(state, State::Ready(_)) {
-            // The same bundle again changes nothing.
-            return Ok(Adoption::InForce { missing });
-        }
-        let next = Configured {
+        let configured = Configured {
             configuration: current.configuration.clone(),
             policy: Policy::new(&candidate.bundle),
             bundle: candidate,
             keyrings,
-        }
-        .into_state();
-        self.events.info("phase", &[("phase", &next.phase().as_str())]);
-        self.set_state(next);
-        Ok(Adoption::InForce { missing })
+        };
+        Ok(Prepared::Next { configured: Box::new(configured), missing })
     }
 
     /// Opens the keyrings that a bundle names and that are not open yet.
@@ -224,8 +266,11 @@ impl Enclave {
     ) -> Result<Opening, ProvisionError> {
         let mut keyrings = BTreeMap::new();
         let mut to_open = Vec::new();
+        let tried = self.candidate.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let tried = tried.filter(|(digest, _)| *digest == candidate.digest).map(|(_, keyrings)| keyrings);
         for wanted in &candidate.bundle.keyrings {
-            match current.keyrings.get(&wanted.id) {
+            let open = current.keyrings.get(&wanted.id);
+            match open.or_else(|| tried.as_ref()?.get(&wanted.id)) {
                 Some(open) if open.fingerprint() == wanted.fingerprint => {
                     keyrings.insert(wanted.id.clone(), open.clone());
                 }
@@ -248,7 +293,8 @@ impl Enclave {
             };
             let opened = keyring::open(&self.kms, &current.configuration, wanted, object).await;
             let opened = opened.map_err(|cause| {
-                self.events.error("keyring_not_opened", &[("keyring", &wanted.id), ("cause", &cause)]);
+                let text = cause.operator_text();
+                self.events.error("keyring_not_opened", &[("keyring", &wanted.id), ("cause", &text)]);
                 ProvisionError::Keyring { id: wanted.id.clone(), cause }
             })?;
             self.events.info("keyring_opened", &[("keyring", &wanted.id)]);
@@ -258,6 +304,12 @@ impl Enclave {
     }
 
     fn record_refusal(&self, candidate: &SignedBundle, error: &SuccessionError) {
+        // Whoever has an old bundle can send it again and again: one record for each is enough.
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() >= MAX_REFUSED || !refused.insert(candidate.digest) {
+            return;
+        }
+        drop(refused);
         let reason = error.to_string();
         let (version, digest) = (candidate.bundle.version, candidate.digest);
         self.events.warn("policy_refused", &[("version", &version), ("digest", &digest), ("cause", &reason)]);
@@ -265,6 +317,17 @@ impl Enclave {
             self.audit.record(now, &Entry::PolicyRefused { version, digest, reason: &reason });
         }
     }
+}
+
+/// What a bundle would come to.
+enum Prepared {
+    NeedObjects(Vec<String>),
+    /// It is in force.
+    InForce,
+    Next {
+        configured: Box<Configured>,
+        missing: Vec<Name>,
+    },
 }
 
 enum Opening {

@@ -21,7 +21,6 @@ use aws_sdk_kms::{
 };
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use signer_rules::{authority::AuthorityId, configuration::KmsKey, name::Name};
 use signer_shared::address::Address;
 
@@ -61,7 +60,7 @@ pub enum KmsError {
     #[error(transparent)]
     Nsm(#[from] NsmError),
     /// KMS answered with an error.
-    #[error("KMS refused {operation} under {key}: {code}: {message}")]
+    #[error("KMS refused {operation}: {code}")]
     Refused {
         /// The operation.
         operation: &'static str,
@@ -73,7 +72,7 @@ pub enum KmsError {
         message: String,
     },
     /// No answer came.
-    #[error("KMS could not be asked for {operation} under {key}: {cause}")]
+    #[error("KMS could not be asked for {operation}")]
     Unreachable {
         /// The operation.
         operation: &'static str,
@@ -89,7 +88,7 @@ pub enum KmsError {
     #[error("the answer to {0} carries no CiphertextForRecipient")]
     EnvelopeMissing(&'static str),
     /// The answer is about another key than the one asked for.
-    #[error("the answer to {operation} is of key {found}, not {expected}")]
+    #[error("the answer to {operation} is of another key")]
     ForeignKey {
         /// The operation.
         operation: &'static str,
@@ -104,6 +103,18 @@ pub enum KmsError {
     /// `GenerateDataKey` came without a ciphertext to keep.
     #[error("the answer to GenerateDataKey carries no CiphertextBlob")]
     CiphertextMissing,
+}
+
+impl KmsError {
+    /// With names of keys and what KMS or the network said: for the log, not for callers.
+    pub fn operator_text(&self) -> String {
+        match self {
+            Self::Refused { key, message, .. } => format!("{self}: {message} (key {key})"),
+            Self::Unreachable { key, cause, .. } => format!("{self}: {cause} (key {key})"),
+            Self::ForeignKey { expected, found, .. } => format!("{self}: {found}, not {expected}"),
+            other => other.to_string(),
+        }
+    }
 }
 
 /// What a data key is for: KMS binds it into the ciphertext, and its policies can ask for it.
@@ -129,9 +140,15 @@ impl Purpose<'_> {
 impl Kms {
     /// A client that reaches KMS through the host's `tunnel`, trusts `trust`, and signs with what
     /// the host's `credentials` service supplies.
-    pub fn new(nsm: Nsm, clock: Clock, trust: &Trust, tunnel: Address, credentials: Address) -> Self {
-        let http = SharedHttpClient::new(TunnelClient::new(tunnel, trust.client_config(&clock)));
-        Self { credentials: HostCredentials::new(credentials, clock.clone()), nsm, clock, http }
+    pub fn new(
+        nsm: Nsm,
+        clock: Clock,
+        trust: &Trust,
+        tunnel: Address,
+        credentials: Address,
+    ) -> Result<Self, TrustError> {
+        let http = SharedHttpClient::new(TunnelClient::new(tunnel, trust.client_config(&clock)?));
+        Ok(Self { credentials: HostCredentials::new(credentials, clock.clone()), nsm, clock, http })
     }
 
     /// Makes the RSA key and the attestation document for one opening or creation of a keyring.
@@ -247,7 +264,7 @@ fn bound_envelope<'a>(
 fn failure<E, R>(operation: &'static str, key: &KmsKey, error: &SdkError<E, R>) -> KmsError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
+    R: std::fmt::Debug + 'static,
 {
     let key = key.arn.clone();
     match error {
@@ -257,6 +274,13 @@ where
             code: service.err().code().unwrap_or("unknown").to_owned(),
             message: service.err().message().unwrap_or_default().to_owned(),
         },
-        other => KmsError::Unreachable { operation, key, cause: DisplayErrorContext(other).to_string() },
+        other => KmsError::Unreachable { operation, key, cause: causes(other) },
     }
+}
+
+/// The chain of causes by their `Display` alone: `Debug` could show bodies.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<String> = chain.map(ToString::to_string).collect();
+    texts.join(": ").chars().take(500).collect()
 }

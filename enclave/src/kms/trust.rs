@@ -25,6 +25,9 @@ pub enum TrustError {
     /// There is none.
     #[error("there are no roots")]
     None,
+    /// The TLS provider lacks TLS 1.3.
+    #[error("the TLS provider lacks TLS 1.3")]
+    Protocol,
     /// A built-in root is not the one that Amazon publishes.
     #[error("a built-in root is not Amazon's")]
     NotAmazons,
@@ -64,19 +67,12 @@ impl Trust {
     }
 
     /// TLS 1.3 only, with the hybrid post-quantum key exchange (X25519MLKEM768) offered first.
-    pub(super) fn client_config(&self, clock: &Clock) -> Arc<ClientConfig> {
-        let builder =
-            ClientConfig::builder_with_details(Arc::new(default_provider()), Arc::new(clock.clone()));
-        // The provider supports TLS 1.3, so this cannot fail; if it ever did, a configuration
-        // without roots refuses every server.
-        let builder = builder.with_protocol_versions(&[&TLS13]);
-        let config = match builder {
-            Ok(builder) => builder.with_root_certificates(self.roots.clone()).with_no_client_auth(),
-            Err(_) => {
-                ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
-            }
-        };
-        Arc::new(config)
+    pub(super) fn client_config(&self, clock: &Clock) -> Result<Arc<ClientConfig>, TrustError> {
+        let provider = Arc::new(default_provider());
+        let builder = ClientConfig::builder_with_details(provider, Arc::new(clock.clone()))
+            .with_protocol_versions(&[&TLS13])
+            .map_err(|_| TrustError::Protocol)?;
+        Ok(Arc::new(builder.with_root_certificates(self.roots.clone()).with_no_client_auth()))
     }
 
     fn new(certificates: Vec<CertificateDer<'static>>, kind: KmsTrust) -> Result<Self, TrustError> {
@@ -107,7 +103,7 @@ mod tests {
 
     #[test]
     fn key_exchange_is_post_quantum_first() {
-        let config = Trust::amazon().unwrap().client_config(&Clock::default());
+        let config = Trust::amazon().unwrap().client_config(&Clock::default()).unwrap();
         let first = config.crypto_provider().kx_groups.first().unwrap().name();
         assert_eq!(first, rustls::NamedGroup::X25519MLKEM768);
     }

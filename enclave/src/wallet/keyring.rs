@@ -129,11 +129,11 @@ pub async fn create(
     id: &Name,
 ) -> Result<(bundle::Keyring, Vec<u8>), KeyringError> {
     let authority = configuration.authority;
-    let recipient = kms.recipient().await?;
     let mut shares = Vec::new();
     let mut sealed = Vec::new();
     for (index, share) in configuration.configuration.kms.shares.iter().enumerate() {
         let place = SharePlace { authority, keyring: id, index };
+        let recipient = kms.recipient().await?;
         let (secret, copies) = create_share(kms, nsm, &recipient, &share.keys, place).await?;
         shares.push(secret);
         sealed.push(SealedShare { copies });
@@ -152,10 +152,11 @@ pub async fn open(
     object: &[u8],
 ) -> Result<Keyring, KeyringError> {
     let object = parse(object, configuration.authority, &expected.id)?;
-    let recipient = kms.recipient().await?;
     let mut shares = Vec::new();
     for (index, share) in object.shares.iter().enumerate() {
         let place = SharePlace { authority: configuration.authority, keyring: &expected.id, index };
+        // One for each share, so that its document is fresh however slow the share before was.
+        let recipient = kms.recipient().await?;
         shares.push(open_share(kms, configuration, &recipient, share, place).await?);
     }
     let keyring = Keyring::from_shares(configuration.authority, expected.id.clone(), &shares)?;
@@ -164,6 +165,17 @@ pub async fn open(
     }
     keyring.self_test()?;
     Ok(keyring)
+}
+
+impl KeyringError {
+    /// What KMS said, in full: for the log, not for callers.
+    pub fn operator_text(&self) -> String {
+        match self {
+            Self::Share { cause, .. } => format!("{self}: {}", cause.operator_text()),
+            Self::Kms(cause) => cause.operator_text(),
+            other => other.to_string(),
+        }
+    }
 }
 
 impl Keyring {
@@ -327,17 +339,29 @@ async fn open_share(
     let mut cause = None;
     for key in configuration.configuration.kms.shares.iter().flat_map(|share| &share.keys) {
         let Some(copy) = sealed.copies.iter().find(|copy| copy.key_arn == key.arn) else { continue };
-        let data_key = STANDARD.decode(&copy.data_key);
-        let data_key = data_key.map_err(|_| KeyringError::Object("a data key is not base64"))?;
-        match kms.decrypt(recipient, key, place.purpose(), data_key).await {
-            Ok(data_key) => return unwrap_share(&data_key, copy, place),
+        // A damaged copy does not stop the others.
+        match open_copy(kms, recipient, key, copy, place).await {
+            Ok(share) => return Ok(share),
             Err(error) => cause = Some(error),
         }
     }
-    match cause {
-        Some(cause) => Err(KeyringError::Share { share: place.index, cause: Box::new(cause) }),
-        None => Err(KeyringError::Object("a share names no KMS key of the configuration")),
-    }
+    Err(cause.unwrap_or(KeyringError::Object("a share names no KMS key of the configuration")))
+}
+
+async fn open_copy(
+    kms: &Kms,
+    recipient: &Recipient,
+    key: &KmsKey,
+    copy: &ShareCopy,
+    place: SharePlace<'_>,
+) -> Result<Secret<32>, KeyringError> {
+    let data_key = STANDARD.decode(&copy.data_key);
+    let data_key = data_key.map_err(|_| KeyringError::Object("a data key is not base64"))?;
+    let data_key = kms
+        .decrypt(recipient, key, place.purpose(), data_key)
+        .await
+        .map_err(|cause| KeyringError::Share { share: place.index, cause: Box::new(cause) })?;
+    unwrap_share(&data_key, copy, place)
 }
 
 fn unwrap_share(

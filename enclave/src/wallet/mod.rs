@@ -13,7 +13,7 @@ use signer_rules::{
     bundle::WalletId,
     chain::{Curve, RawSignature, SigningInput},
     hex_bytes::HexBytes,
-    name::Name,
+    name::{Name, WalletName},
 };
 
 pub use account::{Account, AccountJson};
@@ -74,6 +74,11 @@ impl Wallet {
     /// The name, which never changes.
     pub fn name(&self) -> &Name {
         &self.name
+    }
+
+    /// The name with the keyring's, by which the store and the API know it.
+    pub fn full_name(&self) -> WalletName {
+        WalletName { keyring: self.keyring.id().clone(), name: self.name.clone() }
     }
 
     /// The keyring that it comes from.

@@ -6,7 +6,11 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use signer_rules::{bundle::WalletId, name::Name, timestamp::Timestamp};
+use signer_rules::{
+    bundle::WalletId,
+    name::{Name, WalletName},
+    timestamp::Timestamp,
+};
 use signer_shared::message::Write;
 
 use super::{
@@ -25,7 +29,7 @@ pub enum WalletKind {
     Hd,
 }
 
-/// The content of `wallet/{name}`.
+/// The content of `wallet/{keyring}.{name}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WalletRecord {
@@ -80,7 +84,7 @@ pub enum RecordError {
 }
 
 /// Name of a wallet's object.
-pub fn wallet_object(name: &Name) -> String {
+pub fn wallet_object(name: &WalletName) -> String {
     format!("wallet/{name}")
 }
 
@@ -111,16 +115,17 @@ impl WalletRecord {
         }
     }
 
-    /// Seals the record as `wallet/{name}`.
+    /// Seals the record as `wallet/{keyring}.{name}`.
     pub fn seal(&self, wallet: &Wallet) -> Result<Write, RecordError> {
-        let object = wallet_object(wallet.name());
+        let object = wallet_object(&wallet.full_name());
         write(wallet, object, "hd", self)
     }
 
-    /// Opens `wallet/{name}`: derives the wallet of that name and checks that the object is its.
+    /// Opens `wallet/{keyring}.{name}`: derives the wallet of that name and checks that the object is
+    /// its.
     pub fn open(keyring: &Arc<Keyring>, name: &Name, object: &[u8]) -> Result<StoredWallet, RecordError> {
         let wallet = Wallet::derive(keyring.clone(), name.clone())?;
-        let record: Self = read(&wallet, &wallet_object(name), "hd", object)?;
+        let record: Self = read(&wallet, &wallet_object(&wallet.full_name()), "hd", object)?;
         let expected = Self::new(&wallet, record.created_at, record.created_by.clone());
         if record == expected { Ok(StoredWallet { record, wallet }) } else { Err(RecordError::Mismatch) }
     }

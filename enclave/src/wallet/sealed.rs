@@ -82,7 +82,9 @@ pub(super) fn encrypt(
     content: &[u8],
 ) -> Result<Vec<u8>, CryptoError> {
     let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.expose())?);
-    let mut bytes = content.to_vec();
+    // With room for the tag: growing would leave a copy of the content behind.
+    let mut bytes = Vec::with_capacity(content.len().saturating_add(AES_256_GCM.tag_len()));
+    bytes.extend_from_slice(content);
     key.seal_in_place_append_tag(
         Nonce::assume_unique_for_key(nonce),
         Aad::from(associated_data.as_bytes()),

@@ -48,6 +48,7 @@ struct Shared {
     turn: AtomicUsize,
     state: watch::Sender<LinkState>,
     beat_now: Notify,
+    provision_now: Notify,
 }
 
 /// A connection that has said hello.
@@ -120,6 +121,7 @@ impl EnclaveLink {
             turn: AtomicUsize::new(0),
             state: watch::Sender::new(LinkState::default()),
             beat_now: Notify::new(),
+            provision_now: Notify::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -142,6 +144,11 @@ impl EnclaveLink {
     /// Asks for the enclave's state now rather than at the next heartbeat: something changed it.
     pub fn refresh(&self) {
         self.shared.beat_now.notify_one();
+    }
+
+    /// Looks for a newer policy bundle now rather than at the next poll: one may have been stored.
+    pub fn provision_soon(&self) {
+        self.shared.provision_now.notify_one();
     }
 
     /// One request, one answer, on whichever connection has its turn.

@@ -140,6 +140,7 @@ impl Provisioner {
         let is_new = |state: &LinkState| state.boot_id().is_some_and(|id| self.tried.as_deref() != Some(id));
         tokio::select! {
             () = sleep_until(next) => (),
+            () = self.link.shared.provision_now.notified() => (),
             // The sender lives in the link that this provisioner holds.
             _ = states.wait_for(is_new) => (),
         }

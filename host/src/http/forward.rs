@@ -39,6 +39,7 @@ where
     let outcome = app.link.api(&app.store, request, deadline).await;
     if changes_state {
         app.link.refresh();
+        app.link.provision_soon();
     }
     response(outcome?)
 }

@@ -3,6 +3,7 @@
 
 mod http;
 mod process;
+mod recover;
 mod wire;
 
 use std::{
@@ -29,6 +30,7 @@ use tokio::time::sleep;
 
 pub use http::{Reply, request};
 pub use process::{Process, binary};
+pub use recover::recover_evm_address;
 pub use wire::{Host, Store};
 
 use crate::{
@@ -103,11 +105,12 @@ impl Stack {
         kms_options.principals = vec![PrincipalSpec::permanent("AKIAROLE", "role-secret", ROLE)];
         let kms = KmsEmulator::start(kms_options).await.expect("the KMS emulator starts");
         let admins = [1u8, 2, 3].map(|seed| SigningKey::from_bytes(&[seed; 32]));
+        // Each share's keys are of an account of their own, as the configuration demands.
         let keys: Vec<Vec<String>> = (0..options.shares)
-            .map(|_| {
-                (0..options.keys_per_share)
-                    .map(|_| kms.create_key(&KeySpec::default()).expect("a KMS key"))
-                    .collect()
+            .map(|share| {
+                let account = (share > 0).then(|| format!("{:012}", 444_455_556_666 + share));
+                let spec = KeySpec { account, ..KeySpec::default() };
+                (0..options.keys_per_share).map(|_| kms.create_key(&spec).expect("a KMS key")).collect()
             })
             .collect();
         let (configuration, configuration_envelope) = sign_configuration(&admins, &keys, 7);
@@ -125,8 +128,8 @@ impl Stack {
         let first = stack.sign_bundle(&stack.bundle(1, None, &[], &json!([])));
         fs::write(stack.path("policy.dsse.json"), first).expect("written");
         if stack.options.pinned_policy {
-            let policy = stack.pinned_policy();
             for key in keys.iter().flatten() {
+                let policy = stack.pinned_policy(key.split(':').nth(4).expect("an ARN"));
                 stack.kms.set_key_policy(key, &policy).expect("a well-formed policy");
             }
         }
@@ -149,7 +152,7 @@ impl Stack {
     pub async fn make_ready(&self) {
         let fingerprint = self.create_keyring(KEYRING).await;
         let reply = self.push(&self.bundle(2, None, &[(KEYRING, &fingerprint)], &allow_everything())).await;
-        assert_eq!(reply.status, 200, "{reply:?}");
+        assert_eq!(reply.status, 202, "{reply:?}");
         self.wait_for_phase("ready").await;
     }
 
@@ -330,13 +333,14 @@ impl Stack {
         seal(payload_type, payload, &[first, second])
     }
 
-    /// The key policy that `signerctl` makes for this enclave and this configuration.
-    pub fn pinned_policy(&self) -> Value {
+    /// The key policy that `signerctl` makes for an account's keys, this enclave and this
+    /// configuration.
+    pub fn pinned_policy(&self, account: &str) -> Value {
         let measurements = self.path("measurements.json");
         let output = Command::new(binary("emulated-enclave")).arg("--measurements").output();
         fs::write(&measurements, output.expect("measurements").stdout).expect("written");
         let policy = Command::new(binary("signerctl"))
-            .args(["kms-policy", "--account", ACCOUNT, "--role", ROLE, "--config"])
+            .args(["kms-policy", "--account", account, "--role", ROLE, "--config"])
             .arg(self.path("configuration.dsse.json"))
             .arg("--measurements")
             .arg(measurements)
