@@ -66,9 +66,12 @@ async fn hostile_request_is_bound_by_the_rules() {
     assert_eq!(sign(&mut host, "treasury").await.status, 200);
     let everything = signer_tests::stack::allow_everything();
     let deny = json!({"id": "none-on-mainnet", "effect": "deny", "operations": ["evm.transaction"], "chain_ids": [1]});
-    let changes: [(Value, Value, (u16, &str)); 3] = [
+    let elsewhere =
+        json!({"id": "elsewhere", "effect": "allow", "operations": ["evm.transaction"], "chain_ids": [10]});
+    let changes: [(Value, Value, (u16, &str)); 4] = [
         (json!([{"id": "backend", "auth": "none"}]), json!([]), (403, "policy_denied")),
         (json!([{"id": "backend", "auth": "none"}]), json!([everything[0], deny]), (403, "policy_denied")),
+        (json!([{"id": "backend", "auth": "none"}]), json!([elsewhere]), (403, "policy_denied")),
         (json!([]), everything.clone(), (401, "unauthenticated")),
     ];
     let before = status(&mut host).await.signatures;

@@ -146,7 +146,8 @@ impl Examination {
         match verify::verify(&document, &root) {
             Ok(document) => {
                 let genuine = Check::pass("document", expected_root);
-                let (rest, statement) = judge(&document.into(), &statement, answer.boot_id, expected);
+                let (mut rest, statement) = judge(&document.into(), &statement, answer.boot_id, expected);
+                rest.extend(statement.as_ref().map(|statement| check_trust(&root, statement.kms_trust)));
                 Self { checks: std::iter::once(genuine).chain(rest).collect(), statement, root }
             }
             Err(error) => {
@@ -282,13 +283,20 @@ fn check_authority(facts: &Facts, statement: &Statement, expected: &Expected<'_>
     checks
 }
 
+/// Whom the enclave believes to be KMS. On AWS that is Amazon's KMS: an image with roots of its own
+/// would take its keys from whoever holds those.
+fn check_trust(root: &Root, trust: KmsTrust) -> Check {
+    const AMAZON: &str = "Amazon's roots";
+    const IMAGE: &str = "roots of its own image: a development image";
+    match (trust, *root == Root::aws()) {
+        (KmsTrust::Amazon, _) => Check::pass("KMS trust", AMAZON.into()),
+        (KmsTrust::Image, true) => Check::fail("KMS trust", AMAZON.into(), IMAGE.into()),
+        (KmsTrust::Image, false) => Check::shown("KMS trust", IMAGE.into()),
+    }
+}
+
 fn shown(statement: &Statement) -> Vec<Check> {
-    let trust = match statement.kms_trust {
-        KmsTrust::Amazon => "Amazon's roots",
-        KmsTrust::Image => "roots of its own image: a development image",
-    };
     let mut checks = vec![
-        Check::shown("KMS trust", trust.into()),
         Check::shown("policy", format!("version {}, {}", statement.policy_version, statement.policy_digest)),
         Check::shown("identity key", statement.identity_key.to_string()),
     ];

@@ -87,6 +87,12 @@ fn what_was_not_given_makes_the_outcome_incomplete() {
 }
 
 #[test]
+fn a_development_image_does_not_pass_on_aws() {
+    assert_eq!(check_trust(&Root::aws(), KmsTrust::Image).verdict, Verdict::Fail);
+    assert_eq!(check_trust(&Root::aws(), KmsTrust::Amazon).verdict, Verdict::Pass);
+}
+
+#[test]
 fn each_deviation_is_named() {
     type Change = fn(&mut Facts);
     let cases: [(&str, Change); 10] = [

@@ -1,6 +1,9 @@
 //! `signerctl policy`: policy bundles.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
@@ -31,6 +34,9 @@ use crate::{
 const SECONDS_A_DAY: u64 = 86_400;
 /// The lifetime of a bundle if the operator names none and the configuration allows it.
 const DEFAULT_DAYS: u16 = 30;
+
+/// How often the status is looked at after a push, five times a second.
+const PATIENCE: u32 = 100;
 
 /// Make, sign, check and push policy bundles.
 #[derive(Subcommand)]
@@ -269,15 +275,38 @@ fn push(args: &PushArgs, style: Style) -> Result<Report, Failure> {
         return Err(Failure::new(format!("{} is not signed", args.file.display()))
             .hint(format!("signerctl policy sign {} --key FILE.pem", args.file.display())));
     }
-    let answer = Server::new(&args.server)?.post("/v1/policy", file.to_json()?)?;
+    let server = Server::new(&args.server)?;
+    let answer = server.post("/v1/policy", file.to_json()?)?;
     let digest = bundle::digest(file.unverified_payload());
+    let in_force = wait_until_in_force(&server, bundle.version, &digest.to_string());
+    let outcome = if in_force {
+        style.good("In force:")
+    } else {
+        "Stored, and not in force here yet (see signerctl status):".to_owned()
+    };
     let human = format!(
-        "{} policy version {}, digest {digest}\n\n{}",
-        style.good("Pushed"),
+        "{outcome} policy version {}, digest {digest}\n\n{}",
         bundle.version,
         status::pretty(&answer)
     );
-    Ok(Report::new(human, json!({ "version": bundle.version, "digest": digest, "answer": answer })))
+    let json = json!({ "version": bundle.version, "digest": digest, "in_force": in_force, "answer": answer });
+    Ok(Report::new(human, json))
+}
+
+/// A pushed bundle is stored first; every host of the fleet then puts it in force by itself.
+fn wait_until_in_force(server: &Server, version: u64, digest: &str) -> bool {
+    for _ in 0..PATIENCE {
+        let status = server.get("/v1/status").unwrap_or_default();
+        let policy = &status["enclave"];
+        if policy["policy_digest"] == digest {
+            return true;
+        }
+        if policy["policy_version"].as_u64().is_some_and(|found| found > version) {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    false
 }
 
 fn require_authority(bundle: &Bundle, configuration: &SignedConfiguration) -> Result<(), Failure> {

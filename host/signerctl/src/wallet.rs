@@ -3,7 +3,10 @@
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use signer_rules::{bundle::WalletId, name::Name};
+use signer_rules::{
+    bundle::WalletId,
+    name::{Name, WalletName},
+};
 
 use crate::{
     cli::ServerArgs,
@@ -118,7 +121,7 @@ fn list(server: &Server, style: Style) -> Result<Report, Failure> {
         wallets.extend(page.wallets);
         let Some(next) = page.next else { return table(&wallets, style) };
         // A name needs no escaping; anything else would be the host's words in our request.
-        let next: Name =
+        let next: WalletName =
             next.parse().map_err(|_| Failure::new("the server's \"next\" is not a wallet's name"))?;
         let next = format!("&after={next}");
         if next == after {
@@ -172,7 +175,7 @@ impl Wallet {
 
 /// A name or an id: nothing that would change the path of the request.
 fn parse_wallet(text: &str) -> Result<String, &'static str> {
-    if text.parse::<Name>().is_ok() || text.parse::<WalletId>().is_ok() {
+    if text.parse::<WalletName>().is_ok() || text.parse::<WalletId>().is_ok() {
         return Ok(text.to_owned());
     }
     Err("write a name (a-z, 0-9, '-') or an id (w_ and 32 hexadecimal digits)")
