@@ -83,13 +83,14 @@ async fn work(address: String, client: usize, promises: Arc<Promises>) {
         let create = json!({"name": name, "kind": "hd"});
         let Some(created) = post(&address, "/v1/wallets", &create, &promises).await else { continue };
         let wallet = if created["code"] == "wallet_exists" { created["wallet"].clone() } else { created };
-        let promised = wallet["accounts"][0]["addresses"]["evm"].as_str().expect("an address").to_owned();
-        promises.wallets.lock().unwrap().insert(name.clone(), promised.clone());
+        let address_promised =
+            wallet["accounts"][0]["addresses"]["evm"].as_str().expect("an address").to_owned();
+        promises.wallets.lock().unwrap().insert(name.clone(), address_promised.clone());
         for nonce in 0..5 {
             let path = format!("/v1/wallets/{name}/sign");
             if let Some(signed) = post(&address, &path, &transfer(nonce), &promises).await {
-                assert_eq!(signed["address"], promised.as_str());
-                assert_eq!(stack::recover_evm_address(&signed), promised.to_ascii_lowercase());
+                assert_eq!(signed["address"], address_promised.as_str());
+                assert_eq!(stack::recover_evm_address(&signed), address_promised.to_ascii_lowercase());
                 promises.signed.fetch_add(1, Ordering::Relaxed);
             }
         }
