@@ -1,7 +1,9 @@
 //! The real programs, from an HTTP request to a signature.
 
 use serde_json::{Value, json};
-use signer_tests::stack::{Stack, StackOptions, allow_everything, recover_evm_address};
+use sha2::{Digest, Sha256};
+use signer_shared::message::{Request, Response};
+use signer_tests::stack::{Host, Stack, StackOptions, allow_everything, recover_evm_address};
 
 fn transfer(nonce: u64) -> Value {
     json!({"type": "evm.transaction", "transaction": {
@@ -131,6 +133,20 @@ async fn rules_decide_and_records_tell() {
     let status = stack.wait_for("a signature", |status| status["enclave"]["signatures"] == 1).await;
     // Boot, keyring, policy, create, sign, denied sign, denied read.
     assert_eq!(status["enclave"]["audit_head"], 6, "{status}");
+    let records = audit_chain(&stack).await;
+    let decisions: Vec<(&Value, &Value)> = records
+        .iter()
+        .filter_map(|record| record.get("decision"))
+        .map(|decision| (&decision["operation"], &decision["allowed"]))
+        .collect();
+    let (yes, no) = (json!(true), json!(false));
+    let signed = json!("evm.transaction");
+    assert_eq!(
+        decisions,
+        [(&json!("wallet.create"), &yes), (&signed, &yes), (&signed, &no), (&json!("wallet.read"), &no)]
+    );
+    let attested = statement(&stack).await;
+    assert_eq!(attested["audit_sequence"], 6);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,6 +181,24 @@ async fn a_fleet_follows_one_push() {
     assert_eq!((again.status, &again.json["in_force"]), (200, &json!(true)), "{again:?}");
     let attested = statement(&stack).await;
     assert_eq!(attested["policy_version"], 3);
+}
+
+/// The records of this boot, each checked to hold the digest of the one before.
+async fn audit_chain(stack: &Stack) -> Vec<Value> {
+    let mut host = Host::connect(&stack.enclave_socket()).await.unwrap();
+    let Response::Audit { records, .. } = host.ask(Request::Audit { after: None }).await.unwrap() else {
+        panic!("no records");
+    };
+    let mut previous = "00".repeat(32);
+    let mut chain = Vec::new();
+    for bytes in records {
+        let record: Value = serde_json::from_slice(&bytes).unwrap();
+        assert_eq!(record["previous"], previous, "{record}");
+        previous = hex::encode(Sha256::digest(&bytes));
+        chain.push(record);
+    }
+    assert_eq!(statement(stack).await["audit_head"], previous);
+    chain
 }
 
 async fn statement(stack: &Stack) -> Value {
