@@ -17,7 +17,10 @@ use super::{
     Error, Site,
     instance_role::{self, ACCOUNT, REGION},
 };
-use crate::stack::{Process, binary};
+use crate::{
+    kms::sdk_client,
+    stack::{Process, binary},
+};
 
 /// The id of the one key; a configuration has to name it before there is a KMS.
 const KEY_ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -69,7 +72,7 @@ impl Kms {
 
     /// AWS's client with the credentials of the instances' role.
     pub(super) fn client_of_instance(&self) -> Result<Client, Error> {
-        instance_role::client(self.address, self.root.clone())
+        Ok(sdk_client(self.address, &self.root, instance_role::credentials(), REGION)?)
     }
 
     /// Calls that were refused so far, oldest first.

@@ -1,7 +1,6 @@
 //! The emulator over HTTPS, asked by the SDK that the enclave uses.
 
 mod access;
-mod client;
 mod faults;
 mod protocol;
 
@@ -72,7 +71,8 @@ impl World {
     }
 
     fn client(&self, credentials: PrincipalSpec) -> Client {
-        client::connect(self.kms.address(), self.tls.root_der(), credentials, "us-east-1")
+        sdk_client(self.kms.address(), self.tls.root_der(), credentials, "us-east-1")
+            .expect("a root certificate")
     }
 }
 

@@ -21,7 +21,8 @@ async fn only_known_credentials_are_accepted() {
         assert_eq!(data_key(&client, None).await.map(|_| ()), Err(expected.to_owned()), "{credentials:?}");
     }
     let elsewhere =
-        client::connect(world.kms.address(), world.tls.root_der(), credentials("ADMIN", ADMIN), "eu-west-1");
+        sdk_client(world.kms.address(), world.tls.root_der(), credentials("ADMIN", ADMIN), "eu-west-1")
+            .expect("a root certificate");
     assert_eq!(data_key(&elsewhere, None).await.map(|_| ()), Err("InvalidSignatureException".to_owned()));
     assert_eq!(world.kms.trail(), [] as [Value; 0]);
     data_key(&world.admin(), None).await.expect("the right credentials");
@@ -136,7 +137,8 @@ async fn keys_policies_and_grants_survive_a_restart() {
         ..KmsOptions::new(AttestationAuthority::generate().root_der().clone(), Arc::clone(&tls))
     };
     let connect = |kms: &KmsHandle| {
-        client::connect(kms.address(), tls.root_der(), credentials("ADMIN", ADMIN), "us-east-1")
+        sdk_client(kms.address(), tls.root_der(), credentials("ADMIN", ADMIN), "us-east-1")
+            .expect("a root certificate")
     };
     let first = KmsEmulator::start(options(open_policy())).await.expect("a free port");
     let client = connect(&first);

@@ -23,21 +23,26 @@ use tokio_rustls::TlsConnector;
 
 use crate::kms::PrincipalSpec;
 
-pub(super) fn connect(
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// AWS's own client as `principal`, for a KMS at `address` whose TLS certificate is by `root`: what a parent instance
+/// can do by itself.
+///
+/// Fails if `root` is no certificate of a root.
+pub fn sdk_client(
     address: SocketAddr,
     root: &CertificateDer<'static>,
-    credentials: PrincipalSpec,
+    principal: PrincipalSpec,
     region: &'static str,
-) -> Client {
+) -> Result<Client, Error> {
     let mut roots = RootCertStore::empty();
-    roots.add(root.clone()).expect("a root certificate");
+    roots.add(root.clone())?;
     let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the provider has suites for both versions")
+        .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let PrincipalSpec { access_key_id, secret_access_key, session_token, .. } = credentials;
-    let credentials = Credentials::new(access_key_id, secret_access_key, session_token, None, "test");
+    let PrincipalSpec { access_key_id, secret_access_key, session_token, .. } = principal;
+    let credentials = Credentials::new(access_key_id, secret_access_key, session_token, None, "given");
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
@@ -47,9 +52,10 @@ pub(super) fn connect(
         .endpoint_url("https://kms.us-east-1.amazonaws.com")
         .http_client(Direct { address, tls: Arc::new(tls) })
         .build();
-    Client::from_conf(config)
+    Ok(Client::from_conf(config))
 }
 
+/// Connects to one address, whatever the name: a connection for each request.
 #[derive(Clone, Debug)]
 struct Direct {
     address: SocketAddr,
@@ -70,17 +76,16 @@ impl HttpConnector for Direct {
 }
 
 impl Direct {
-    async fn exchange(
-        &self,
-        request: HttpRequest,
-    ) -> Result<HttpResponse, Box<dyn std::error::Error + Send + Sync>> {
+    async fn exchange(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
         let mut request = request.try_into_http1x()?;
         let host = request.uri().host().ok_or("the URI has no host")?.to_owned();
         let stream = TcpStream::connect(self.address).await?;
         let name = ServerName::try_from(host.clone())?;
         let stream = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await?;
         let group = stream.get_ref().1.negotiated_key_exchange_group().map(SupportedKxGroup::name);
-        assert_eq!(group, Some(NamedGroup::X25519MLKEM768));
+        if group != Some(NamedGroup::X25519MLKEM768) {
+            return Err(format!("the key exchange is not post-quantum: {group:?}").into());
+        }
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         request.headers_mut().entry("host").or_insert(host.parse()?);
