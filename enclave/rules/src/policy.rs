@@ -113,12 +113,11 @@ impl Policy {
     /// anything of the wallet is touched.
     pub fn refusal(&self, query: &Query<'_>) -> Option<Decision> {
         let possible = self.rules.iter().any(|rule| rule.effect == Effect::Allow && rule.concerns(query));
-        let decision = self.decide(query);
-        let in_force = !matches!(decision, Decision::NotYetInForce | Decision::Expired);
-        (!(possible && in_force)).then_some(match decision {
-            Decision::Allowed(_) => Decision::NotAllowed,
-            other => other,
-        })
+        match self.decide(query) {
+            Decision::Allowed(_) | Decision::NotAllowed => (!possible).then_some(Decision::NotAllowed),
+            // Without a chain only rules for every chain deny.
+            denied => Some(denied),
+        }
     }
 
     /// Decides.
@@ -273,6 +272,18 @@ mod tests {
         assert_eq!(refusal("2026-01-15T00:00:00Z", 1), None);
         assert_eq!(refusal("2026-01-15T00:00:00Z", 2), Some(Decision::NotAllowed));
         assert_eq!(refusal("2026-03-15T00:00:00Z", 1), Some(Decision::Expired));
+        let denied = self::policy(&json!([
+            {"id": "pay", "effect": "allow", "operations": ["evm.transaction"]},
+            {"id": "stop", "effect": "deny", "operations": ["evm.transaction"]}
+        ]));
+        let query = Query {
+            now: "2026-01-15T00:00:00Z".parse().unwrap(),
+            client: &"backend".parse().unwrap(),
+            operation: Operation::EvmTransaction,
+            wallet: wallet(1),
+            chain: Chain::None,
+        };
+        assert_eq!(denied.refusal(&query), Some(Decision::DeniedBy("stop".parse().unwrap())));
     }
 
     #[test]

@@ -4,7 +4,6 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Serialize;
 use signer_rules::{bundle::Keyring, hex_bytes::HexBytes, keyring_request::KeyringRequest, name::Name};
 use signer_shared::message::Write;
-use tokio::sync::Semaphore;
 
 use super::{Answer, Call, Code, Problem, Stop, objects::Stored, success};
 use crate::{
@@ -13,10 +12,6 @@ use crate::{
     clock::ClockStale,
     wallet::{KeyringError, keyring},
 };
-
-/// One at a time: each is an RSA key and several calls to KMS, and a request can be replayed while
-/// the host hides what came of it.
-static CREATING: Semaphore = Semaphore::const_new(1);
 
 #[derive(Serialize)]
 struct Created {
@@ -51,7 +46,7 @@ pub(super) async fn create(enclave: &Enclave, call: &Call) -> Answer {
         Stored::Present(_) => return Err(exists(&request.keyring).into()),
         Stored::Absent => {}
     }
-    let Ok(_turn) = CREATING.try_acquire() else {
+    let Ok(_turn) = enclave.creating().try_acquire() else {
         return Err(Problem::new(Code::Overloaded, "another keyring is being created; try again").into());
     };
     let (created, content) =
@@ -62,9 +57,10 @@ pub(super) async fn create(enclave: &Enclave, call: &Call) -> Answer {
                 enclave.events().error("keyring_not_created", &[("cause", &text)]);
                 Problem::from(error)
             })?;
-    enclave
-        .audit()
-        .record(now, &Entry::KeyringCreated { keyring: &created.id, fingerprint: created.fingerprint });
+    enclave.audit().record(
+        enclave.clock().now()?,
+        &Entry::KeyringCreated { keyring: &created.id, fingerprint: created.fingerprint },
+    );
     enclave
         .events()
         .info("keyring_created", &[("keyring", &created.id), ("fingerprint", &created.fingerprint)]);

@@ -52,7 +52,9 @@ pub(super) async fn push(enclave: &Arc<Enclave>, call: Call) -> Answer {
     match adoption.map_err(Problem::from)? {
         Adoption::NeedObjects(names) => Err(Stop::Objects(names)),
         Adoption::InForce { missing } => {
-            let in_force = configured.bundle.digest == signed.digest;
+            // As it is now: another connection may have provisioned the bundle meanwhile.
+            let state = enclave.state();
+            let in_force = state.configured().is_some_and(|now| now.bundle.digest == signed.digest);
             let pushed = Pushed {
                 version: signed.bundle.version,
                 digest: signed.digest,

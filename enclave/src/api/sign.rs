@@ -53,8 +53,8 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
         .map_err(|error| Problem::malformed(format!("the body is not the expected JSON: {error}")))?;
     let stored = resolve(ready, call, wallet)?;
 
-    // May this client sign such a thing with this wallet at all? Before anything of the wallet is
-    // derived or told.
+    // May this client sign such a thing with this wallet at all? Before an account is derived or
+    // anything told.
     let operation = operation_of(&request.r#type)?;
     let mut query = query(enclave, client, operation, stored.record.id)?;
     if let Some(decision) = ready.configured.policy.refusal(&query) {

@@ -162,15 +162,17 @@ pub(super) async fn list(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
             account: None,
             chain_id: None,
             request_digest: call.digest(),
-            allowed: !visible.is_empty(),
+            allowed: true,
             rule: None,
             rejected: None,
             policy_version: ready.configured.policy.version(),
             result_digest: None,
         },
     );
-    let last = listing.objects.last().filter(|_| listing.more);
-    let next = last.and_then(|object| object.name.strip_prefix(PREFIX)).map(str::to_owned);
+    // The last name that is one: a stray object at the end of a page must not end the paging.
+    let names = listing.objects.iter().rev().filter_map(|object| object.name.strip_prefix(PREFIX));
+    let last = names.filter(|_| listing.more).find(|name| name.parse::<WalletName>().is_ok());
+    let next = last.map(str::to_owned);
     let wallets = visible.iter().map(|wallet| wallet_json(wallet)).collect::<Result<_, _>>()?;
     success(200, &Page { wallets, next }, Vec::new())
 }

@@ -51,6 +51,9 @@ pub enum NsmError {
     /// The device answered something else than what was asked for.
     #[error("the NSM gave no answer to {0}")]
     Unexpected(&'static str),
+    /// The kernel's random pool cannot be written.
+    #[error("the kernel's random pool cannot be written")]
+    KernelPool,
     /// The device did not answer in time.
     #[error("the NSM did not answer in time")]
     TimedOut,
@@ -162,18 +165,7 @@ impl Nsm {
 
     /// Random bytes of the NSM, mixed with the kernel's, so that neither alone decides.
     pub async fn random<const N: usize>(&self, purpose: &str) -> Result<Secret<N>, NsmError> {
-        // Room for one answer more than is needed: growing would leave copies behind.
-        let mut from_nsm = Vec::with_capacity(512);
-        // `GetRandom` gives up to 256 bytes at a time; 64 are twice what any key here needs.
-        while from_nsm.len() < 64 {
-            match self.call("GetRandom", Request::GetRandom).await? {
-                Response::GetRandom { mut random } if !random.is_empty() => {
-                    from_nsm.extend_from_slice(&random);
-                    random.zeroize();
-                }
-                _ => return Err(NsmError::Unexpected("GetRandom")),
-            }
-        }
+        let mut from_nsm = self.random_of_device().await?;
         let from_kernel =
             Secret::<64>::fill(|bytes| aws_lc_rs::rand::fill(bytes).map_err(CryptoError::from))?;
         let mixed =
@@ -182,14 +174,36 @@ impl Nsm {
         Ok(mixed?)
     }
 
-    /// Random bytes of the NSM for the kernel's pool, from which aws-lc seeds its own generator (RSA
-    /// keys, TLS).
+    /// At least 64 bytes, twice what any key here needs, which the caller wipes.
+    async fn random_of_device(&self) -> Result<Vec<u8>, NsmError> {
+        // Room for one answer more than is needed: growing would leave copies behind.
+        let mut bytes = Vec::with_capacity(512);
+        while bytes.len() < 64 {
+            match self.call("GetRandom", Request::GetRandom).await? {
+                Response::GetRandom { mut random } if !random.is_empty() => {
+                    bytes.extend_from_slice(&random);
+                    random.zeroize();
+                }
+                _ => return Err(NsmError::Unexpected("GetRandom")),
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Mixes random bytes of the NSM into the kernel's pool, from which aws-lc seeds its generators
+    /// (RSA keys, TLS). A second source beside the kernel's own, not a replacement of it.
     pub async fn seed_kernel(&self) -> Result<(), NsmError> {
-        let seed = self.random::<64>("kernel-pool").await?;
-        let writing = spawn_blocking(move || std::fs::write("/dev/urandom", seed.expose()));
+        let mut seed = self.random_of_device().await?;
+        let writing = spawn_blocking(move || {
+            // The device only: a file of that name must not be made.
+            let mut pool = std::fs::OpenOptions::new().write(true).open("/dev/urandom")?;
+            let written = std::io::Write::write_all(&mut pool, &seed);
+            seed.zeroize();
+            written
+        });
         match writing.await {
             Ok(Ok(())) => Ok(()),
-            _ => Err(NsmError::Unexpected("the kernel's random pool")),
+            _ => Err(NsmError::KernelPool),
         }
     }
 

@@ -17,7 +17,7 @@ use signer_rules::{
     bundle::SignedBundle, configuration::SignedConfiguration, hex_bytes::HexBytes, name::Name, policy::Policy,
 };
 use signer_shared::message::{KeyringStatus, Phase, Status};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 pub use attest::{AttestError, Attested};
 pub use phase::{Kind, is_allowed};
@@ -48,6 +48,11 @@ pub struct Enclave {
     problem: Mutex<Option<String>>,
     /// Keyrings that were opened for a bundle which is being stored, by the bundle's digest.
     candidate: Mutex<Option<Candidate>>,
+    /// Fingerprints of the keyrings of all bundles that were in force in this boot.
+    known_keyrings: Mutex<BTreeMap<Name, HexBytes<32>>>,
+    /// One keyring is created at a time: each is an RSA key and several calls to KMS, and a request
+    /// can be replayed while the host hides what came of it.
+    creating: Semaphore,
     /// Digests of bundles that were refused because of their order.
     refused: Mutex<HashSet<HexBytes<32>>>,
     signatures: AtomicU64,
@@ -120,7 +125,9 @@ impl Enclave {
             return Err(StartError::ConfigurationPcrTouched);
         }
         clock.set(nsm.time_ms().await?);
-        nsm.seed_kernel().await?;
+        if let Err(error) = nsm.seed_kernel().await {
+            events.warn("kernel_pool_not_seeded", &[("cause", &error)]);
+        }
         let identity = Identity::generate(&nsm).await?;
         events.info("started", &[("boot_id", &identity.boot_id()), ("version", &env!("CARGO_PKG_VERSION"))]);
         Ok(Self {
@@ -135,6 +142,8 @@ impl Enclave {
             transition: tokio::sync::Mutex::new(()),
             problem: Mutex::new(None),
             candidate: Mutex::new(None),
+            known_keyrings: Mutex::new(BTreeMap::new()),
+            creating: Semaphore::new(1),
             refused: Mutex::new(HashSet::new()),
             signatures: AtomicU64::new(0),
             started: Instant::now(),
@@ -170,6 +179,11 @@ impl Enclave {
     /// The KMS client.
     pub fn kms(&self) -> &Kms {
         &self.kms
+    }
+
+    /// The place of the one keyring creation at a time.
+    pub fn creating(&self) -> &Semaphore {
+        &self.creating
     }
 
     /// Counts a signature.

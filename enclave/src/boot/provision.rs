@@ -10,6 +10,7 @@ use std::{
 use signer_rules::{
     bundle::{BundleError, SignedBundle},
     configuration::{ConfigurationError, SignedConfiguration},
+    hex_bytes::HexBytes,
     name::Name,
     policy::Policy,
 };
@@ -147,8 +148,7 @@ impl Enclave {
             Prepared::NeedObjects(names) => Ok(Adoption::NeedObjects(names)),
             Prepared::InForce => Ok(Adoption::InForce { missing: Vec::new() }),
             Prepared::Next { configured, missing } => {
-                *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) =
-                    Some((configured.bundle.digest, configured.keyrings));
+                self.keep_candidate(configured.bundle.digest, configured.keyrings);
                 Ok(Adoption::InForce { missing })
             }
         }
@@ -163,7 +163,12 @@ impl Enclave {
     ) -> Result<(), ProvisionError> {
         let bundle = SignedBundle::verify(bundle, &configuration)?;
         let now = self.clock.now()?;
-        succession(None, &bundle, now)?;
+        match succession(None, &bundle, now) {
+            Ok(_) => {}
+            // It decides nothing any more, and must not keep an enclave from taking its successor.
+            Err(SuccessionError::Expired(at)) => self.events.warn("policy_expired", &[("at", &at)]),
+            Err(error) => return Err(error.into()),
+        }
         if let Err(error) = self.fix_configuration(&configuration).await {
             // The register may have been extended and not locked: nothing can be built on it.
             self.events.error("configuration_pcr_failed", &[("cause", &error)]);
@@ -209,9 +214,13 @@ impl Enclave {
         self.set_problem(prepared.as_ref().err().map(ToString::to_string));
         let (configured, missing) = match prepared? {
             Prepared::NeedObjects(names) => return Ok(Adoption::NeedObjects(names)),
-            Prepared::InForce => return Ok(Adoption::InForce { missing: Vec::new() }),
+            Prepared::InForce => {
+                self.forget_candidate();
+                return Ok(Adoption::InForce { missing: Vec::new() });
+            }
             Prepared::Next { configured, missing } => (*configured, missing),
         };
+        self.remember_keyrings(&configured.bundle);
         if state.configured().is_some_and(|current| current.bundle.digest != configured.bundle.digest) {
             let (version, digest) = (configured.bundle.bundle.version, configured.bundle.digest);
             self.audit.record(self.clock.now()?, &Entry::Policy { version, digest });
@@ -222,7 +231,7 @@ impl Enclave {
             self.events.info("phase", &[("phase", &next.phase().as_str())]);
         }
         self.set_state(next);
-        *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.forget_candidate();
         Ok(Adoption::InForce { missing })
     }
 
@@ -236,6 +245,7 @@ impl Enclave {
         let current = state.configured().ok_or(ProvisionError::NotConfigured)?;
         let candidate = SignedBundle::verify(bundle, &current.configuration)?;
         let succession = succession(Some(&current.bundle), &candidate, self.clock.now()?)
+            .and_then(|succession| self.check_keyring_names(&candidate).map(|()| succession))
             .inspect_err(|error| self.record_refusal(&candidate, error))?;
         if let (Succession::Same, State::Ready(_)) = (succession, state) {
             return Ok(Prepared::InForce);
@@ -299,8 +309,36 @@ impl Enclave {
             })?;
             self.events.info("keyring_opened", &[("keyring", &wanted.id)]);
             keyrings.insert(wanted.id.clone(), Arc::new(opened));
+            // Kept for the next attempt, should the next keyring fail.
+            self.keep_candidate(candidate.digest, keyrings.clone());
         }
         Ok(Opening::Done { keyrings, missing })
+    }
+
+    /// Within a boot a keyring's name stays with its key, even if a bundle in between dropped it.
+    fn check_keyring_names(&self, candidate: &SignedBundle) -> Result<(), SuccessionError> {
+        let known = self.known_keyrings.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = candidate
+            .bundle
+            .keyrings
+            .iter()
+            .find(|keyring| known.get(&keyring.id).is_some_and(|known| *known != keyring.fingerprint));
+        changed.map_or(Ok(()), |keyring| Err(SuccessionError::KeyringChanged(keyring.id.clone())))
+    }
+
+    fn remember_keyrings(&self, bundle: &SignedBundle) {
+        let mut known = self.known_keyrings.lock().unwrap_or_else(PoisonError::into_inner);
+        for keyring in &bundle.bundle.keyrings {
+            known.insert(keyring.id.clone(), keyring.fingerprint);
+        }
+    }
+
+    fn keep_candidate(&self, bundle: HexBytes<32>, keyrings: BTreeMap<Name, Arc<keyring::Keyring>>) {
+        *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = Some((bundle, keyrings));
+    }
+
+    fn forget_candidate(&self) {
+        *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     fn record_refusal(&self, candidate: &SignedBundle, error: &SuccessionError) {

@@ -38,6 +38,8 @@ use credentials::HostCredentials;
 
 /// One call, retries included.
 const OPERATION_LIMIT: Duration = Duration::from_secs(25);
+/// Attempts where there is nobody else to ask.
+pub const ATTEMPTS: u32 = 3;
 /// One attempt.
 const ATTEMPT_LIMIT: Duration = Duration::from_secs(8);
 
@@ -165,7 +167,7 @@ impl Kms {
     ) -> Result<(Secret<32>, Vec<u8>), KmsError> {
         const OPERATION: &str = "GenerateDataKey";
         let answer = self
-            .client(key)
+            .client(key, ATTEMPTS)
             .generate_data_key()
             .key_id(&key.arn)
             .key_spec(DataKeySpec::Aes256)
@@ -186,17 +188,18 @@ impl Kms {
         Ok((data_key, ciphertext.as_ref().to_vec()))
     }
 
-    /// Asks for the data key of a ciphertext that `key` made.
+    /// Asks for the data key of a ciphertext that `key` made, at most `attempts` times.
     pub async fn decrypt(
         &self,
         recipient: &Recipient,
         key: &KmsKey,
         purpose: Purpose<'_>,
         ciphertext: Vec<u8>,
+        attempts: u32,
     ) -> Result<Secret<32>, KmsError> {
         const OPERATION: &str = "Decrypt";
         let answer = self
-            .client(key)
+            .client(key, attempts)
             .decrypt()
             .key_id(&key.arn)
             .ciphertext_blob(Blob::new(ciphertext))
@@ -216,7 +219,7 @@ impl Kms {
         Ok(recipient.open(envelope)?)
     }
 
-    fn client(&self, key: &KmsKey) -> Client {
+    fn client(&self, key: &KmsKey, attempts: u32) -> Client {
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(OPERATION_LIMIT)
             .operation_attempt_timeout(ATTEMPT_LIMIT)
@@ -229,7 +232,7 @@ impl Kms {
             .credentials_provider(self.credentials.clone())
             .time_source(aws_smithy_async::time::SharedTimeSource::new(self.clock.clone()))
             .sleep_impl(TokioSleep::new())
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .retry_config(RetryConfig::standard().with_max_attempts(attempts))
             .timeout_config(timeouts)
             .build();
         Client::from_conf(config)

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     attestation::{Nsm, NsmError},
-    kms::{Kms, KmsError, Purpose, Recipient},
+    kms::{ATTEMPTS, Kms, KmsError, Purpose, Recipient},
     secret::{CryptoError, Info, Secret, derive},
 };
 
@@ -336,11 +336,18 @@ async fn open_share(
     sealed: &SealedShare,
     place: SharePlace<'_>,
 ) -> Result<Secret<32>, KeyringError> {
+    let keys = configuration.configuration.kms.shares.iter().flat_map(|share| &share.keys);
+    let mut copies: Vec<(&KmsKey, &ShareCopy)> = keys
+        .filter_map(|key| sealed.copies.iter().find(|copy| copy.key_arn == key.arn).map(|copy| (key, copy)))
+        .collect();
+    copies.reverse();
     let mut cause = None;
-    for key in configuration.configuration.kms.shares.iter().flat_map(|share| &share.keys) {
-        let Some(copy) = sealed.copies.iter().find(|copy| copy.key_arn == key.arn) else { continue };
+    while let Some((key, copy)) = copies.pop() {
+        // A region that does not answer is asked once while another is left, so that losing one
+        // does not use up the time for all shares.
+        let attempts = if copies.is_empty() { ATTEMPTS } else { 1 };
         // A damaged copy does not stop the others.
-        match open_copy(kms, recipient, key, copy, place).await {
+        match open_copy(kms, recipient, key, copy, place, attempts).await {
             Ok(share) => return Ok(share),
             Err(error) => cause = Some(error),
         }
@@ -354,11 +361,12 @@ async fn open_copy(
     key: &KmsKey,
     copy: &ShareCopy,
     place: SharePlace<'_>,
+    attempts: u32,
 ) -> Result<Secret<32>, KeyringError> {
     let data_key = STANDARD.decode(&copy.data_key);
     let data_key = data_key.map_err(|_| KeyringError::Object("a data key is not base64"))?;
     let data_key = kms
-        .decrypt(recipient, key, place.purpose(), data_key)
+        .decrypt(recipient, key, place.purpose(), data_key, attempts)
         .await
         .map_err(|cause| KeyringError::Share { share: place.index, cause: Box::new(cause) })?;
     unwrap_share(&data_key, copy, place)

@@ -89,7 +89,7 @@ pub(crate) struct RequestArgs {
     #[arg(long, value_name = "FILE.pem")]
     key: Vec<PathBuf>,
     /// How long the request can be used.
-    #[arg(long, value_name = "MINUTES", default_value = "15", value_parser = clap::value_parser!(u64).range(1..=10_080))]
+    #[arg(long, value_name = "MINUTES", default_value = "15", value_parser = clap::value_parser!(u64).range(1..=1440))]
     valid_minutes: u64,
     #[command(flatten)]
     output: OutputArgs,

@@ -278,18 +278,20 @@ fn push(args: &PushArgs, style: Style) -> Result<Report, Failure> {
     let server = Server::new(&args.server)?;
     let answer = server.post("/v1/policy", file.to_json()?)?;
     let digest = bundle::digest(file.unverified_payload());
-    let in_force = wait_until_in_force(&server, bundle.version, &digest.to_string());
-    let outcome = if in_force {
-        style.good("In force:")
-    } else {
-        "Stored, and not in force here yet (see signerctl status):".to_owned()
-    };
+    if !wait_until_in_force(&server, bundle.version, &digest.to_string()) {
+        return Err(Failure::new(format!(
+            "policy version {} is stored, and not in force here yet",
+            bundle.version
+        ))
+        .hint("see the last problem with: signerctl status"));
+    }
     let human = format!(
-        "{outcome} policy version {}, digest {digest}\n\n{}",
+        "{} policy version {}, digest {digest}\n\n{}",
+        style.good("In force:"),
         bundle.version,
         status::pretty(&answer)
     );
-    let json = json!({ "version": bundle.version, "digest": digest, "in_force": in_force, "answer": answer });
+    let json = json!({ "version": bundle.version, "digest": digest, "in_force": true, "answer": answer });
     Ok(Report::new(human, json))
 }
 

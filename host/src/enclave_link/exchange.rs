@@ -16,7 +16,7 @@ use super::{CallError, EnclaveLink};
 use crate::object_store::{ObjectStore, Put, StoreError};
 
 /// How often a request is asked again.
-const MAX_ROUNDS: usize = 4;
+const MAX_ROUNDS: usize = 8;
 
 /// Room in a frame for what is not bodies and objects: names, headers, lengths.
 const FRAME_RESERVE: usize = 512 * 1024;

@@ -37,11 +37,12 @@ where
     let request = api_request(&head, headers, body);
     let deadline = Instant::now() + settings.request_timeout;
     let outcome = app.link.api(&app.store, request, deadline).await;
-    if changes_state {
+    let answer = outcome?;
+    if changes_state && answer.status < 300 {
         app.link.refresh();
         app.link.provision_soon();
     }
-    response(outcome?)
+    response(answer)
 }
 
 fn changes_state(head: &Parts) -> bool {
