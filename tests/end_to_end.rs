@@ -163,6 +163,22 @@ async fn a_keyring_of_two_accounts_needs_both() {
         .map(|event| event["requestParameters"]["keyId"].to_string())
         .collect();
     assert_eq!(accounts.len(), 2, "{accounts:?}");
+
+    // The second account's policy editor says no: neither its keys nor the others open the keyring.
+    for key in &stack.configuration.configuration.kms.shares[1].keys {
+        let nobody = json!({"Version": "2012-10-17", "Statement": [
+            {"Effect": "Deny", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*"},
+            {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "kms:PutKeyPolicy", "Resource": "*"},
+        ]});
+        stack.kms.set_key_policy(&key.arn, &nobody).unwrap();
+    }
+    let mut stack = stack;
+    stack.kill_enclave();
+    stack.start_enclave();
+    let refused =
+        |status: &Value| status["enclave"]["problem"].as_str().is_some_and(|text| text.contains("share 1"));
+    let status = stack.wait_for("share 1 to be refused", refused).await;
+    assert_eq!(status["enclave"]["phase"], "configured");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -121,6 +121,13 @@ async fn hostile_exchange_of_a_keyring_is_refused() {
     let mut other = successor(&world, &mut host, &fingerprint).await;
     other["keyrings"][0]["fingerprint"] = json!("66".repeat(32));
     assert_eq!(offer(&world, &mut host, &world.stack.sign_bundle(&other)).await, conflict());
+    // Nor by way of a bundle without it.
+    let mut without = successor(&world, &mut host, &fingerprint).await;
+    without["keyrings"] = json!([]);
+    world.provision(&mut host, &world.stack.sign_bundle(&without)).await;
+    other["version"] = json!(4);
+    other["previous"] = json!(status(&mut host).await.policy_digest);
+    assert_eq!(offer(&world, &mut host, &world.stack.sign_bundle(&other)).await, conflict());
 }
 
 /// Attack: a pushed bundle is judged and then lost in the store. Defence: a push puts nothing in force;
@@ -167,6 +174,27 @@ async fn hostile_withholding_ends_with_the_bundle() {
     assert_eq!(problem(&sign(&mut host, "treasury").await), (403, "policy_denied".into()));
     let wallet = api(&mut host, "GET", "/v1/wallets/treasury", "").await;
     assert_eq!(problem(&wallet), (403, "policy_denied".into()));
+}
+
+/// Attack: restart an enclave and give it a bundle that has expired. Defence: it decides nothing by it;
+/// and it takes the admins' next bundle, so that nobody is locked out.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_restart_with_an_expired_bundle() {
+    let (mut world, mut host, fingerprint) = at_version_two().await;
+    create_wallet(&mut host, "treasury").await;
+    let store = std::mem::take(&mut host.store);
+    world.stack.kill_enclave();
+    world.stack.start_enclave();
+    let mut host = world.host().await;
+    host.store = store;
+    let mut expired = world.stack.bundle(2, None, &[(KEYRING, &fingerprint)], &allow_everything());
+    expired["expires"] = json!(in_seconds(-1));
+    let answer = world.provision(&mut host, &world.stack.sign_bundle(&expired)).await;
+    assert!(matches!(answer, Response::Provisioned { .. }), "{answer:?}");
+    assert_eq!(problem(&sign(&mut host, "treasury").await), (403, "policy_denied".into()));
+    let next = successor(&world, &mut host, &fingerprint).await;
+    world.provision(&mut host, &world.stack.sign_bundle(&next)).await;
+    assert_eq!(sign(&mut host, "treasury").await.status, 200);
 }
 
 /// Attack: lie about the stored bundles, to make an enclave refuse or adopt one. Defence: what is

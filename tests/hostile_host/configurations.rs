@@ -139,9 +139,9 @@ async fn hostile_bundle_does_not_use_up_the_configuration_register() {
     let world = World::booting().await;
     let mut host = world.host().await;
     let foreign = foreign_bundle(&world, &"00".repeat(32));
-    let mut expired = world.stack.bundle(1, None, &[], &json!([]));
-    expired["expires"] = json!(in_seconds(-1));
-    for bundle in [foreign.as_str(), &world.stack.sign_bundle(&expired), "{}", ""] {
+    let mut early = world.stack.bundle(1, None, &[], &json!([]));
+    early["not_before"] = json!(in_seconds(600));
+    for bundle in [foreign.as_str(), &world.stack.sign_bundle(&early), "{}", ""] {
         let answer = world.provision(&mut host, bundle).await;
         assert_eq!(refusal(answer), RefusalCode::PolicyInvalid);
         assert_eq!(status(&mut host).await.phase.as_str(), "booting");

@@ -99,7 +99,7 @@ async fn an_enclave_that_asks_without_end_or_for_no_name_costs_one_request() {
     folder.store().await.put("wallet/a", b"a").await.unwrap();
     let answer = get(host.address, "/v1/greedy").await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "enclave_failed"));
-    assert_eq!(enclave.requests().len(), 5);
+    assert_eq!(enclave.requests().len(), 9);
     assert_eq!(get(host.address, "/v1/escape").await.status, 503);
     assert_eq!(get(host.address, "/readyz").await.status, 200);
 }

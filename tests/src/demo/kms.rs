@@ -72,7 +72,7 @@ impl Kms {
 
     /// AWS's client with the credentials of the instances' role.
     pub(super) fn client_of_instance(&self) -> Result<Client, Error> {
-        Ok(sdk_client(self.address, &self.root, instance_role::credentials(), REGION)?)
+        sdk_client(self.address, &self.root, instance_role::credentials(), REGION)
     }
 
     /// Calls that were refused so far, oldest first.

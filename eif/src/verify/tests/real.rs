@@ -12,6 +12,7 @@ fn sample(name: &str) -> Option<Vec<u8>> {
     let folder = env::var_os("NITRO_SIGNER_VECTORS")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors"), PathBuf::from);
     if !folder.is_dir() {
+        assert!(env::var_os("NITRO_SIGNER_VECTORS").is_none(), "{} is not there", folder.display());
         println!("skipped: no folder with real samples (set NITRO_SIGNER_VECTORS)");
         return None;
     }
