@@ -68,7 +68,7 @@ const FORBIDDEN: [&str; 14] = [
     "kms:VerifyMac",
 ];
 
-/// What the enclave reads before it unseals.
+/// What the enclave may read of its keys, to judge them before it unseals.
 const READING: [&str; 3] = ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"];
 
 /// To what the keys are tied.
