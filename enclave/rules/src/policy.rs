@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     bundle::{Bundle, ClientAuth, Effect, Operation, WalletId, WalletSelector},
+    chain::facts::ChainScope,
     name::Name,
     timestamp::Timestamp,
 };
@@ -33,18 +34,7 @@ pub struct Query<'a> {
     /// On which wallet.
     pub wallet: WalletId,
     /// On which chain, where the operation is about one.
-    pub chain: Chain,
-}
-
-/// The chain that an operation is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chain {
-    /// None, or one without chain ids (Solana).
-    None,
-    /// An EVM chain.
-    Evm(u64),
-    /// Every EVM chain: a transaction from before EIP-155.
-    EveryEvm,
+    pub chain: ChainScope,
 }
 
 /// The answer, with the rule that gave it.
@@ -164,11 +154,16 @@ impl CompiledRule {
 
     fn matches(&self, query: &Query<'_>) -> bool {
         self.concerns(query)
-            && self.chain_ids.as_ref().is_none_or(|ids| match query.chain {
-                Chain::Evm(id) => ids.contains(&id),
-                Chain::EveryEvm => self.effect == Effect::Deny,
-                Chain::None => false,
-            })
+            && match (query.chain, &self.chain_ids) {
+                (ChainScope::EveryEvm, _) if self.effect == Effect::Deny => true,
+                // An account handed over on every chain: nobody means that by leaving chains out.
+                (ChainScope::EveryEvm, ids) if query.operation == Operation::EvmAuthorization => {
+                    ids.as_ref().is_some_and(|ids| ids.contains(&0))
+                }
+                (_, None) => true,
+                (ChainScope::Evm(id), Some(ids)) => ids.contains(&id),
+                (ChainScope::EveryEvm | ChainScope::None, Some(_)) => false,
+            }
     }
 }
 
@@ -206,11 +201,11 @@ mod tests {
         WalletId(HexBytes([byte; 16]))
     }
 
-    fn ask(policy: &Policy, wallet: WalletId, chain: Chain) -> Decision {
+    fn ask(policy: &Policy, wallet: WalletId, chain: ChainScope) -> Decision {
         ask_at(policy, "2026-01-15T00:00:00Z", wallet, chain)
     }
 
-    fn ask_at(policy: &Policy, now: &str, wallet: WalletId, chain: Chain) -> Decision {
+    fn ask_at(policy: &Policy, now: &str, wallet: WalletId, chain: ChainScope) -> Decision {
         policy.decide(&Query {
             now: now.parse().unwrap(),
             client: &"backend".parse().unwrap(),
@@ -222,7 +217,7 @@ mod tests {
 
     #[test]
     fn nothing_is_allowed_by_default() {
-        assert_eq!(ask(&policy(&json!([])), wallet(1), Chain::Evm(1)), Decision::NotAllowed);
+        assert_eq!(ask(&policy(&json!([])), wallet(1), ChainScope::Evm(1)), Decision::NotAllowed);
     }
 
     #[test]
@@ -230,11 +225,11 @@ mod tests {
         let policy = policy(&json!([
             {"id": "pay", "effect": "allow", "operations": ["evm.transaction"], "wallets": ["@hot"], "chain_ids": [1, 10]}
         ]));
-        assert_eq!(ask(&policy, wallet(1), Chain::Evm(10)), Decision::Allowed("pay".parse().unwrap()));
-        assert_eq!(ask(&policy, wallet(2), Chain::Evm(10)), Decision::NotAllowed);
-        assert_eq!(ask(&policy, wallet(1), Chain::Evm(5)), Decision::NotAllowed);
-        assert_eq!(ask(&policy, wallet(1), Chain::EveryEvm), Decision::NotAllowed);
-        assert_eq!(ask(&policy, wallet(1), Chain::None), Decision::NotAllowed);
+        assert_eq!(ask(&policy, wallet(1), ChainScope::Evm(10)), Decision::Allowed("pay".parse().unwrap()));
+        assert_eq!(ask(&policy, wallet(2), ChainScope::Evm(10)), Decision::NotAllowed);
+        assert_eq!(ask(&policy, wallet(1), ChainScope::Evm(5)), Decision::NotAllowed);
+        assert_eq!(ask(&policy, wallet(1), ChainScope::EveryEvm), Decision::NotAllowed);
+        assert_eq!(ask(&policy, wallet(1), ChainScope::None), Decision::NotAllowed);
     }
 
     #[test]
@@ -244,13 +239,13 @@ mod tests {
             {"id": "not-mainnet", "effect": "deny", "operations": ["evm.transaction"], "chain_ids": [1]}
         ]));
         assert_eq!(
-            ask(&policy, wallet(1), Chain::Evm(1)),
+            ask(&policy, wallet(1), ChainScope::Evm(1)),
             Decision::DeniedBy("not-mainnet".parse().unwrap())
         );
-        assert_eq!(ask(&policy, wallet(1), Chain::Evm(2)), Decision::Allowed("all".parse().unwrap()));
+        assert_eq!(ask(&policy, wallet(1), ChainScope::Evm(2)), Decision::Allowed("all".parse().unwrap()));
         // Sendable on mainnet too, so the denial covers it.
         assert_eq!(
-            ask(&policy, wallet(1), Chain::EveryEvm),
+            ask(&policy, wallet(1), ChainScope::EveryEvm),
             Decision::DeniedBy("not-mainnet".parse().unwrap())
         );
     }
@@ -266,7 +261,7 @@ mod tests {
                 client: &"backend".parse().unwrap(),
                 operation: Operation::EvmTransaction,
                 wallet: wallet(byte),
-                chain: Chain::None,
+                chain: ChainScope::None,
             })
         };
         assert_eq!(refusal("2026-01-15T00:00:00Z", 1), None);
@@ -281,15 +276,40 @@ mod tests {
             client: &"backend".parse().unwrap(),
             operation: Operation::EvmTransaction,
             wallet: wallet(1),
-            chain: Chain::None,
+            chain: ChainScope::None,
         };
         assert_eq!(denied.refusal(&query), Some(Decision::DeniedBy("stop".parse().unwrap())));
     }
 
     #[test]
+    fn an_authorization_for_every_chain_is_allowed_by_name_only() {
+        let decide = |rules: serde_json::Value, chain| {
+            policy(&rules).decide(&Query {
+                now: "2026-01-15T00:00:00Z".parse().unwrap(),
+                client: &"backend".parse().unwrap(),
+                operation: Operation::EvmAuthorization,
+                wallet: wallet(1),
+                chain,
+            })
+        };
+        let rule = |chain_ids: Option<&[u64]>| {
+            let mut rule = json!({"id": "a", "effect": "allow", "operations": ["evm.authorization"]});
+            if let Some(ids) = chain_ids {
+                rule["chain_ids"] = json!(ids);
+            }
+            json!([rule])
+        };
+        assert_eq!(decide(rule(None), ChainScope::EveryEvm), Decision::NotAllowed);
+        assert_eq!(decide(rule(Some(&[1])), ChainScope::EveryEvm), Decision::NotAllowed);
+        assert!(decide(rule(Some(&[0])), ChainScope::EveryEvm).is_allowed());
+        assert!(decide(rule(None), ChainScope::Evm(1)).is_allowed());
+        assert_eq!(decide(rule(Some(&[0])), ChainScope::Evm(1)), Decision::NotAllowed);
+    }
+
+    #[test]
     fn time_decides_first() {
         let policy = policy(&json!([{"id": "all", "effect": "allow", "operations": ["evm.transaction"]}]));
-        let at = |now| ask_at(&policy, now, wallet(1), Chain::Evm(1));
+        let at = |now| ask_at(&policy, now, wallet(1), ChainScope::Evm(1));
         assert_eq!(at("2025-12-31T23:59:59Z"), Decision::NotYetInForce);
         assert!(at("2026-01-01T00:00:00Z").is_allowed() && at("2026-01-31T23:59:59Z").is_allowed());
         assert_eq!(at("2026-02-01T00:00:00Z"), Decision::Expired);

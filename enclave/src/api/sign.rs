@@ -5,10 +5,10 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use signer_rules::{
     bundle::{Operation, WalletId},
-    chain::{self, Curve, Facts, Rejection, SignBody, Signed, SigningInput},
+    chain::{self, Curve, Rejection, SignBody, Signed, SigningInput},
     hex_bytes::HexBytes,
     name::Name,
-    policy::{Chain, Decision},
+    policy::Decision,
 };
 
 use super::{
@@ -32,6 +32,30 @@ struct SignRequest<'a> {
     transaction: Option<&'a RawValue>,
     #[serde(default)]
     unsigned: Option<String>,
+    #[serde(default, borrow)]
+    authorization: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    typed_data: Option<&'a RawValue>,
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    digest: Option<String>,
+}
+
+impl SignRequest<'_> {
+    fn body(&self) -> SignBody<'_> {
+        SignBody {
+            transaction: self.transaction,
+            unsigned: self.unsigned.as_deref(),
+            authorization: self.authorization,
+            typed_data: self.typed_data,
+            message: self.message.as_deref(),
+            text: self.text.as_deref(),
+            digest: self.digest.as_deref(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -66,7 +90,7 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
     let path = path_of(&request, curve)?;
     let account = stored.wallet.account(curve, &path).map_err(Problem::from)?;
     let address = account.address();
-    let body = SignBody { transaction: request.transaction, unsigned: request.unsigned.as_deref() };
+    let body = request.body();
     let parsed = check_address(&request, &account)
         .and_then(|()| chain::parse(&request.r#type, &body, &account.signer()));
     let signable = parsed.map_err(|rejection| {
@@ -75,7 +99,7 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
         Problem::from(rejection)
     })?;
 
-    query.chain = chain_of(signable.facts());
+    query.chain = signable.facts().chain();
     let decision = check(enclave, ready, call, &query)?;
     let input = signable.signing_input();
     let result_digest = Some(digest_of(&input));
@@ -99,7 +123,7 @@ fn unknown_type(found: &str) -> Problem {
     let found: String = found.chars().take(40).collect();
     Problem::new(
         Code::TransactionRejected,
-        format!("type {found:?} is unknown; write evm.transaction or solana.transaction"),
+        format!("type {found:?} is unknown; use one of {}", chain::kinds().collect::<Vec<_>>().join(", ")),
     )
     .of_field("type")
 }
@@ -123,17 +147,9 @@ fn check_address(request: &SignRequest<'_>, account: &Account) -> Result<(), Rej
 }
 
 fn operation_of(kind: &str) -> Result<Operation, Problem> {
-    [Operation::EvmTransaction, Operation::SolanaTransaction]
-        .into_iter()
-        .find(|operation| operation.as_str() == kind)
+    Operation::from_name(kind)
+        .filter(|operation| chain::curve_of(operation.as_str()).is_some())
         .ok_or_else(|| unknown_type(kind))
-}
-
-fn chain_of(facts: &Facts) -> Chain {
-    match facts {
-        Facts::Evm(facts) => facts.chain_id.map_or(Chain::EveryEvm, Chain::Evm),
-        Facts::Solana(_) => Chain::None,
-    }
 }
 
 /// What the record says was signed: the very bytes, by their digest.

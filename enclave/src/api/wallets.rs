@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use signer_rules::{
     bundle::{Operation, WalletId},
-    chain::Curve,
+    chain::{Curve, facts::ChainScope},
     hex_bytes::HexBytes,
     name::{DEFAULT_KEYRING, Name, WalletName},
-    policy::{Chain, Decision, Query},
+    policy::{Decision, Query},
     timestamp::Timestamp,
 };
 use signer_shared::message::Object;
@@ -141,7 +141,7 @@ pub(super) async fn list(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
                     client,
                     operation: Operation::WalletRead,
                     wallet: wallet.record.id,
-                    chain: Chain::None,
+                    chain: ChainScope::None,
                 };
                 if ready.configured.policy.decide(&query).is_allowed() {
                     visible.push(wallet);
@@ -238,7 +238,7 @@ pub(super) fn query<'a>(
     operation: Operation,
     wallet: WalletId,
 ) -> Result<Query<'a>, Problem> {
-    Ok(Query { now: enclave.clock().now()?, client, operation, wallet, chain: Chain::None })
+    Ok(Query { now: enclave.clock().now()?, client, operation, wallet, chain: ChainScope::None })
 }
 
 /// What came of a request, for its record.
@@ -286,8 +286,8 @@ pub(super) fn record(
             operation: query.operation,
             account: deed.account.map(str::to_owned),
             chain_id: match query.chain {
-                Chain::Evm(id) => Some(id),
-                Chain::None | Chain::EveryEvm => None,
+                ChainScope::Evm(id) => Some(id),
+                ChainScope::None | ChainScope::EveryEvm => None,
             },
             request_digest: call.digest(),
             allowed: decision.is_allowed(),

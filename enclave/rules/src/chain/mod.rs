@@ -10,6 +10,7 @@ pub mod evm;
 pub mod facts;
 mod json;
 mod key;
+mod raw;
 mod rejection;
 mod signed;
 pub mod solana;
@@ -21,7 +22,10 @@ use serde_json::value::RawValue;
 pub use facts::Facts;
 pub use key::{Curve, PublicKey, RawSignature, UnknownCurve};
 pub use rejection::Rejection;
-pub use signed::{Signed, SignedEvmTransaction, SignedSolanaTransaction};
+pub use signed::{
+    Signed, SignedAuthorization, SignedEvmMessage, SignedEvmTransaction, SignedOffchainMessage,
+    SignedRawMessage, SignedSolanaTransaction,
+};
 
 /// Who will sign: what a parser has to know about the chosen account.
 ///
@@ -43,6 +47,33 @@ pub struct SignBody<'a> {
     pub transaction: Option<&'a RawValue>,
     /// `unsigned`: the unsigned serialization as `0x`-hex (EVM).
     pub unsigned: Option<&'a str>,
+    /// `authorization`: an object of fields (EIP-7702), as untouched JSON text.
+    pub authorization: Option<&'a RawValue>,
+    /// `typed_data`: an object (EIP-712), as untouched JSON text.
+    pub typed_data: Option<&'a RawValue>,
+    /// `message`: bytes, as `0x`-hex (EVM, raw) or base64 (Solana).
+    pub message: Option<&'a str>,
+    /// `text`: what is signed as UTF-8 (EIP-191).
+    pub text: Option<&'a str>,
+    /// `digest`: 32 bytes as `0x`-hex.
+    pub digest: Option<&'a str>,
+}
+
+impl SignBody<'_> {
+    /// The names of the members that are there.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        [
+            ("transaction", self.transaction.is_some()),
+            ("unsigned", self.unsigned.is_some()),
+            ("authorization", self.authorization.is_some()),
+            ("typed_data", self.typed_data.is_some()),
+            ("message", self.message.is_some()),
+            ("text", self.text.is_some()),
+            ("digest", self.digest.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+    }
 }
 
 /// What the key signs.
@@ -72,12 +103,26 @@ pub trait Signable: Send + Sync {
     fn finish(&self, signature: &RawSignature) -> Result<Signed, Rejection>;
 }
 
-/// Parses what a request of `kind` (`"evm.transaction"`, `"solana.transaction"`) asks `signer` to sign.
+/// Parses what a request of `kind` (one of [`kinds`]) asks `signer` to sign.
 pub fn parse(kind: &str, body: &SignBody<'_>, signer: &Signer) -> Result<Box<dyn Signable>, Rejection> {
-    match KINDS.iter().find(|row| row.name == kind) {
-        Some(row) => (row.parse)(body, signer),
-        None => Err(Rejection::new("type", format!("is not supported: use one of {}", names()))),
+    let row = row_of(kind)?;
+    check_members(row, body)?;
+    let account = match row.curve {
+        Curve::Secp256k1 => signer.evm_address.is_some(),
+        Curve::Ed25519 => signer.ed25519.is_some(),
+    };
+    if !account {
+        let message = format!("leads to an account on another curve: {kind} is signed on {}", row.curve);
+        return Err(Rejection::new("path", message));
     }
+    (row.parse)(body, Some(signer))
+}
+
+/// What `body` would have somebody sign, whoever that is: for people and tools, never for signing.
+pub fn describe(kind: &str, body: &SignBody<'_>) -> Result<Facts, Rejection> {
+    let row = row_of(kind)?;
+    check_members(row, body)?;
+    Ok((row.parse)(body, None)?.facts().clone())
 }
 
 /// The curve that `kind` is signed on, or `None` if the kind is unknown. Chooses the account when a request names none.
@@ -85,19 +130,93 @@ pub fn curve_of(kind: &str) -> Option<Curve> {
     KINDS.iter().find(|row| row.name == kind).map(|row| row.curve)
 }
 
-type Parser = fn(&SignBody<'_>, &Signer) -> Result<Box<dyn Signable>, Rejection>;
+/// The names of all kinds.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.iter().map(|row| row.name)
+}
+
+/// Reads the one member that is there. Without a signer, what depends on one is left out, and nothing can be finished.
+type Parser = fn(&SignBody<'_>, Option<&Signer>) -> Result<Box<dyn Signable>, Rejection>;
 
 struct Kind {
     name: &'static str,
     curve: Curve,
+    /// A request has exactly one of them.
+    members: &'static [&'static str],
     parse: Parser,
 }
 
 const KINDS: &[Kind] = &[
-    Kind { name: facts::EVM_TRANSACTION, curve: Curve::Secp256k1, parse: evm::parse_transaction },
-    Kind { name: facts::SOLANA_TRANSACTION, curve: Curve::Ed25519, parse: solana::parse_transaction },
+    Kind {
+        name: facts::EVM_TRANSACTION,
+        curve: Curve::Secp256k1,
+        members: &["transaction", "unsigned"],
+        parse: evm::parse_transaction,
+    },
+    Kind {
+        name: facts::EVM_AUTHORIZATION,
+        curve: Curve::Secp256k1,
+        members: &["authorization"],
+        parse: evm::authorization::parse,
+    },
+    Kind {
+        name: facts::EVM_MESSAGE,
+        curve: Curve::Secp256k1,
+        members: &["message", "text"],
+        parse: evm::message::parse,
+    },
+    Kind {
+        name: facts::EVM_TYPED_DATA,
+        curve: Curve::Secp256k1,
+        members: &["typed_data"],
+        parse: evm::typed_data::parse,
+    },
+    Kind {
+        name: facts::SOLANA_TRANSACTION,
+        curve: Curve::Ed25519,
+        members: &["transaction"],
+        parse: solana::parse_transaction,
+    },
+    Kind {
+        name: facts::SOLANA_OFFCHAIN_MESSAGE,
+        curve: Curve::Ed25519,
+        members: &["message"],
+        parse: solana::offchain::parse,
+    },
+    Kind { name: facts::RAW_DIGEST, curve: Curve::Secp256k1, members: &["digest"], parse: raw::parse_digest },
+    Kind {
+        name: facts::RAW_MESSAGE,
+        curve: Curve::Ed25519,
+        members: &["message"],
+        parse: raw::parse_message,
+    },
 ];
 
-fn names() -> String {
-    KINDS.iter().map(|row| row.name).collect::<Vec<_>>().join(", ")
+fn row_of(kind: &str) -> Result<&'static Kind, Rejection> {
+    KINDS.iter().find(|row| row.name == kind).ok_or_else(|| {
+        let names = kinds().collect::<Vec<_>>().join(", ");
+        Rejection::new("type", format!("is not supported: use one of {names}"))
+    })
+}
+
+/// Exactly one member, and one that the kind has.
+fn check_members(row: &Kind, body: &SignBody<'_>) -> Result<(), Rejection> {
+    let send = || row.members.join(" or ");
+    let mut given = body.given();
+    let Some(first) = given.next() else {
+        let member = row.members.first().copied().unwrap_or_default();
+        return Err(Rejection::new(member, format!("is missing: {} takes {}", row.name, send())));
+    };
+    if !row.members.contains(&first) {
+        return Err(Rejection::new(first, format!("is not for {}: send {}", row.name, send())));
+    }
+    match given.next() {
+        None => Ok(()),
+        Some(second) => Err(Rejection::new(second, format!("excludes {first}: send one of them"))),
+    }
+}
+
+/// The rejection of a member that [`check_members`] has seen.
+fn absent(member: &str) -> Rejection {
+    Rejection::new(member, "is missing")
 }

@@ -14,10 +14,52 @@ fn kinds_know_their_curve() {
     assert_eq!(curve_of("solana.transaction"), Some(Curve::Ed25519));
     assert_eq!(curve_of("bitcoin.psbt"), None);
     let rejection = parse("EVM.transaction", &SignBody::default(), &SIGNER).err().unwrap();
-    assert_eq!(
-        rejection.to_string(),
-        "type: is not supported: use one of evm.transaction, solana.transaction"
-    );
+    assert!(rejection.to_string().starts_with("type: is not supported: use one of evm.transaction, "));
+}
+
+#[test]
+fn a_request_has_exactly_one_member_of_its_kind() {
+    for kind in KINDS {
+        let refused = |body: &SignBody<'_>| describe(kind.name, body).err().unwrap().field;
+        assert_eq!(refused(&SignBody::default()), kind.members[0]);
+        let raw = serde_json::value::to_raw_value("x").unwrap();
+        let all = SignBody {
+            transaction: Some(&raw),
+            unsigned: Some("x"),
+            authorization: Some(&raw),
+            typed_data: Some(&raw),
+            message: Some("x"),
+            text: Some("x"),
+            digest: Some("x"),
+        };
+        assert_eq!(all.given().count(), 7);
+        assert!(all.given().any(|member| member == refused(&all)));
+        let foreign = if kind.name == "raw.digest" {
+            SignBody { text: Some("x"), ..SignBody::default() }
+        } else {
+            SignBody { digest: Some("x"), ..SignBody::default() }
+        };
+        assert_eq!(refused(&foreign), foreign.given().next().unwrap());
+    }
+}
+
+#[test]
+fn the_account_is_on_the_curve_of_the_kind() {
+    for kind in KINDS {
+        let other = match kind.curve {
+            Curve::Secp256k1 => Signer { evm_address: None, ..SIGNER },
+            Curve::Ed25519 => Signer { ed25519: None, ..SIGNER },
+        };
+        let raw = serde_json::value::to_raw_value("x").unwrap();
+        let body = match kind.members[0] {
+            "transaction" => SignBody { transaction: Some(&raw), ..SignBody::default() },
+            "authorization" => SignBody { authorization: Some(&raw), ..SignBody::default() },
+            "typed_data" => SignBody { typed_data: Some(&raw), ..SignBody::default() },
+            "digest" => SignBody { digest: Some("x"), ..SignBody::default() },
+            _ => SignBody { message: Some("x"), ..SignBody::default() },
+        };
+        assert_eq!(parse(kind.name, &body, &other).err().unwrap().field, "path", "{}", kind.name);
+    }
 }
 
 fn json() -> impl Strategy<Value = serde_json::Value> {
@@ -47,9 +89,17 @@ proptest! {
     #[test]
     fn no_json_panics(value in json(), both: bool) {
         let raw = serde_json::value::to_raw_value(&value).unwrap();
-        let body = SignBody { transaction: Some(&raw), unsigned: both.then_some("0x") };
+        let raw = Some(&*raw);
         for kind in KINDS {
-            let _ = parse(kind.name, &body, &SIGNER);
+            let bodies = [
+                SignBody { transaction: raw, unsigned: both.then_some("0x"), ..SignBody::default() },
+                SignBody { authorization: raw, ..SignBody::default() },
+                SignBody { typed_data: raw, ..SignBody::default() },
+            ];
+            for body in bodies {
+                let _ = parse(kind.name, &body, &SIGNER);
+                let _ = describe(kind.name, &body);
+            }
         }
     }
 
@@ -57,12 +107,24 @@ proptest! {
     fn no_text_panics(text in "\\PC{0,200}", mostly_hex in "(0x)?[0-9a-fx\"]{0,200}") {
         let raw = serde_json::value::to_raw_value(&text).unwrap();
         for kind in KINDS {
-            let _ = parse(kind.name, &SignBody { transaction: None, unsigned: Some(&text) }, &SIGNER);
-            let _ = parse(kind.name, &SignBody { transaction: None, unsigned: Some(&mostly_hex) }, &SIGNER);
-            let _ = parse(kind.name, &SignBody { transaction: Some(&raw), unsigned: None }, &SIGNER);
+            for text in [Some(text.as_str()), Some(mostly_hex.as_str())] {
+                let bodies = [
+                    SignBody { unsigned: text, ..SignBody::default() },
+                    SignBody { message: text, ..SignBody::default() },
+                    SignBody { text, ..SignBody::default() },
+                    SignBody { digest: text, ..SignBody::default() },
+                    SignBody { transaction: Some(&raw), ..SignBody::default() },
+                ];
+                for body in bodies {
+                    let _ = parse(kind.name, &body, &SIGNER);
+                }
+            }
         }
         if let Ok(raw) = RawValue::from_string(text) {
-            let _ = parse("evm.transaction", &SignBody { transaction: Some(&raw), unsigned: None }, &SIGNER);
+            for kind in KINDS {
+                let _ = parse(kind.name, &SignBody { transaction: Some(&raw), ..SignBody::default() }, &SIGNER);
+                let _ = parse(kind.name, &SignBody { typed_data: Some(&raw), ..SignBody::default() }, &SIGNER);
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::chain::json::{Members, Value};
 const MAX_JSON_LEN: usize = 4 * MAX_UNSIGNED_LEN;
 
 /// Reads the fields; whether they make sense together is checked on the encoded transaction.
-pub(super) fn read_payload(transaction: &RawValue, signer: EvmAddress) -> Result<Payload, Rejection> {
+pub(super) fn read_payload(transaction: &RawValue, signer: Option<EvmAddress>) -> Result<Payload, Rejection> {
     let mut members = Members::parse("transaction", transaction, MAX_JSON_LEN)?;
     let typed = members.take("type");
     let chain_id = members.take_nullable("chainId");
@@ -79,11 +79,10 @@ fn check_type(typed: Option<&Value<'_>>, fees: EvmFees) -> Result<(), Rejection>
     }
 }
 
-fn check_from(from: Option<&Value<'_>>, signer: EvmAddress) -> Result<(), Rejection> {
+fn check_from(from: Option<&Value<'_>>, signer: Option<EvmAddress>) -> Result<(), Rejection> {
     let Some(from) = from else { return Ok(()) };
-    if address(from)? == signer {
-        return Ok(());
-    }
+    let given = address(from)?;
+    let Some(signer) = signer.filter(|signer| *signer != given) else { return Ok(()) };
     Err(from.reject(format!("is not the signing account: that is {signer}")))
 }
 

@@ -4,11 +4,15 @@
 //! and must equal their own re-encoding; the hash that is signed is theirs.
 
 mod address;
+pub(super) mod authorization;
 mod fields;
+pub(super) mod message;
 mod payload;
 mod rlp;
+mod signature;
 #[cfg(test)]
 mod tests;
+pub(super) mod typed_data;
 
 use ruint::aliases::U256;
 use sha3::{Digest, Keccak256};
@@ -18,17 +22,13 @@ pub use address::{EvmAddress, EvmAddressError, address_from_uncompressed};
 use super::facts::Facts;
 use super::json::parse_bytes;
 use super::signed::SignedEvmTransaction;
-use super::{Curve, RawSignature, Rejection, SignBody, Signable, Signed, Signer, SigningInput};
+use super::{Curve, RawSignature, Rejection, SignBody, Signable, Signed, Signer, SigningInput, absent};
 use payload::{FieldError, Payload};
+pub(super) use signature::signed_hash;
+use signature::{Scalars, scalars};
 
 /// The largest unsigned serialization that is accepted, in bytes: what geth's transaction pool takes.
 pub const MAX_UNSIGNED_LEN: usize = 128 * 1024;
-
-/// Half the order of secp256k1, big-endian: a larger `s` is refused by the chain (EIP-2).
-const HALF_ORDER: U256 =
-    U256::from_limbs([0xdfe9_2f46_681b_20a0, 0x5d57_6e73_57a4_501d, u64::MAX, 0x7fff_ffff_ffff_ffff]);
-const ORDER: U256 =
-    U256::from_limbs([0xbfd2_5e8c_d036_4141, 0xbaae_dce6_af48_a03b, 0xffff_ffff_ffff_fffe, u64::MAX]);
 
 /// An unsigned EVM transaction, understood.
 struct EvmTransaction {
@@ -40,26 +40,16 @@ struct EvmTransaction {
 /// Parses `evm.transaction`: `transaction` (fields) or `unsigned` (hex).
 pub(super) fn parse_transaction(
     body: &SignBody<'_>,
-    signer: &Signer,
+    signer: Option<&Signer>,
 ) -> Result<Box<dyn Signable>, Rejection> {
-    let Some(address) = signer.evm_address else {
-        return Err(Rejection::new(
-            "path",
-            "leads to an account without EVM address: choose one on secp256k1",
-        ));
-    };
     let transaction = match (body.transaction, body.unsigned) {
-        (Some(fields), None) => {
+        (Some(fields), _) => {
+            let address = signer.and_then(|signer| signer.evm_address);
             let unsigned = fields::read_payload(fields, address)?.encode_unsigned();
             understand(&unsigned).map_err(in_transaction)?
         }
         (None, Some(text)) => understand(&decode_hex(text)?).map_err(in_unsigned)?,
-        (Some(_), Some(_)) => {
-            return Err(Rejection::new("unsigned", "excludes transaction: send one of them"));
-        }
-        (None, None) => {
-            return Err(Rejection::new("transaction", "is missing: send transaction or unsigned"));
-        }
+        (None, None) => return Err(absent("transaction")),
     };
     Ok(Box::new(transaction))
 }
@@ -83,10 +73,8 @@ impl Signable for EvmTransaction {
     }
 
     fn finish(&self, signature: &RawSignature) -> Result<Signed, Rejection> {
-        let RawSignature::Secp256k1 { r, s, y_parity } = *signature else {
-            return Err(Rejection::new("signature", "must be made with a secp256k1 key"));
-        };
-        let (r_value, s_value) = checked_scalars(&r, &s)?;
+        let Scalars { r, s, y_parity } = scalars(signature)?;
+        let (r_value, s_value) = (U256::from_be_bytes(r), U256::from_be_bytes(s));
         let v = self.payload.legacy_v(y_parity);
         let signed_transaction =
             self.payload.encode_signed(v.unwrap_or(u64::from(y_parity)), r_value, s_value);
@@ -139,16 +127,4 @@ fn in_unsigned(error: FieldError) -> Rejection {
         "" => Rejection::new("unsigned", error.message),
         field => Rejection::new("unsigned", format!("{field} {}", error.message)),
     }
-}
-
-/// Both scalars, if a chain would take them. The wallet makes no others: this is a second look.
-fn checked_scalars(r: &[u8; 32], s: &[u8; 32]) -> Result<(U256, U256), Rejection> {
-    let (r, s) = (U256::from_be_bytes(*r), U256::from_be_bytes(*s));
-    if r.is_zero() || r >= ORDER || s.is_zero() || s > HALF_ORDER {
-        return Err(Rejection::new(
-            "signature",
-            "is out of range: r below the order, s at most half of it, neither 0",
-        ));
-    }
-    Ok((r, s))
 }

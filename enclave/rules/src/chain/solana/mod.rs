@@ -4,6 +4,7 @@
 
 mod address;
 mod message;
+pub(super) mod offchain;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -17,7 +18,7 @@ pub use address::{SolanaAddress, SolanaAddressError};
 use super::facts::{Facts, SolanaTransactionFacts};
 use super::json::Value;
 use super::signed::SignedSolanaTransaction;
-use super::{Curve, RawSignature, Rejection, SignBody, Signable, Signed, Signer, SigningInput};
+use super::{Curve, RawSignature, Rejection, SignBody, Signable, Signed, Signer, SigningInput, absent};
 use wire::Reader;
 
 /// The largest legacy or version 0 transaction, in bytes: what fits an IPv6 packet (`PACKET_DATA_SIZE`).
@@ -36,7 +37,8 @@ struct SolanaTransaction {
     /// The required signers, in the order of their slots.
     signers: Vec<SolanaAddress>,
     signatures: Vec<[u8; SIGNATURE_LEN]>,
-    our_slot: usize,
+    /// `None`: nobody is going to sign.
+    our_slot: Option<usize>,
     message: Vec<u8>,
     /// The encoded number of signatures.
     prefix: Vec<u8>,
@@ -45,28 +47,15 @@ struct SolanaTransaction {
 /// Parses `solana.transaction`: `transaction`, the wire format in base64.
 pub(super) fn parse_transaction(
     body: &SignBody<'_>,
-    signer: &Signer,
+    signer: Option<&Signer>,
 ) -> Result<Box<dyn Signable>, Rejection> {
-    let Some(ours) = signer.ed25519.map(SolanaAddress::new) else {
-        return Err(Rejection::new(
-            "path",
-            "leads to an account without Solana address: choose one on ed25519",
-        ));
-    };
-    if body.unsigned.is_some() {
-        return Err(Rejection::new("unsigned", "is not for solana.transaction: send transaction"));
-    }
-    let Some(transaction) = body.transaction else {
-        return Err(Rejection::new(
-            "transaction",
-            "is missing: send the transaction's wire format in base64",
-        ));
-    };
+    let ours = signer.and_then(|signer| signer.ed25519).map(SolanaAddress::new);
+    let transaction = body.transaction.ok_or_else(|| absent("transaction"))?;
     Ok(Box::new(SolanaTransaction::parse(&decode_base64(transaction)?, ours)?))
 }
 
 impl SolanaTransaction {
-    fn parse(wire: &[u8], ours: SolanaAddress) -> Result<Self, Rejection> {
+    fn parse(wire: &[u8], ours: Option<SolanaAddress>) -> Result<Self, Rejection> {
         if wire.first() == Some(&V1_PREFIX) {
             return Err(reject(
                 "is a version 1 transaction, which is not supported yet: use version 0 or legacy",
@@ -79,8 +68,7 @@ impl SolanaTransaction {
         let message = reader.rest().to_vec();
         let facts = message::parse_message(&message)?;
         check_signature_count(signatures.len(), &facts)?;
-        let our_slot = facts.signers.iter().position(|signer| *signer == ours);
-        let our_slot = our_slot.ok_or_else(|| reject(format!("does not ask for a signature of {ours}")))?;
+        let our_slot = ours.map(|ours| slot_of(ours, &facts)).transpose()?;
         let prefix_len =
             wire.len().saturating_sub(message.len()).saturating_sub(signatures.as_flattened().len());
         Ok(Self {
@@ -115,7 +103,7 @@ impl Signable for SolanaTransaction {
             return Err(Rejection::new("signature", "must not be all zeros, which marks an empty slot"));
         }
         let mut signatures = self.signatures.clone();
-        match signatures.get_mut(self.our_slot) {
+        match self.our_slot.and_then(|slot| signatures.get_mut(slot)) {
             Some(slot) => *slot = signature,
             None => return Err(reject("has no slot for our signature")),
         }
@@ -127,6 +115,11 @@ impl Signable for SolanaTransaction {
             transaction_id: signatures.first().copied().filter(|first| *first != EMPTY_SLOT),
         }))
     }
+}
+
+fn slot_of(ours: SolanaAddress, facts: &SolanaTransactionFacts) -> Result<usize, Rejection> {
+    let slot = facts.signers.iter().position(|signer| *signer == ours);
+    slot.ok_or_else(|| reject(format!("does not ask for a signature of {ours}")))
 }
 
 fn decode_base64(transaction: &RawValue) -> Result<Vec<u8>, Rejection> {

@@ -127,7 +127,10 @@ fn duplicate_keys_and_other_json_are_refused() {
 fn bodies_need_exactly_one_member_and_the_right_key() {
     let raw = to_raw_value(&eip_155()).unwrap();
     let field = |transaction, unsigned, signer: &Signer| {
-        parse("evm.transaction", &SignBody { transaction, unsigned }, signer).err().unwrap().field
+        parse("evm.transaction", &SignBody { transaction, unsigned, ..SignBody::default() }, signer)
+            .err()
+            .unwrap()
+            .field
     };
     assert_eq!(field(None, None, &SIGNER), "transaction");
     assert_eq!(field(Some(&*raw), Some("0x"), &SIGNER), "unsigned");

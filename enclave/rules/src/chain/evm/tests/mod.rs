@@ -8,7 +8,8 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::*;
-use crate::chain::facts::{EvmFees, EvmTransactionFacts, EvmTransactionKind};
+use crate::chain::evm::signature::{HALF_ORDER, ORDER};
+use crate::chain::facts::{ChainScope, EvmFees, EvmTransactionFacts, EvmTransactionKind};
 use crate::chain::parse;
 
 /// EIP-155's example account: private key 0x46…46.
@@ -39,11 +40,11 @@ fn parse_fields(fields: &serde_json::Value) -> Result<Box<dyn Signable>, Rejecti
 }
 
 fn parse_raw(fields: &RawValue) -> Result<Box<dyn Signable>, Rejection> {
-    parse("evm.transaction", &SignBody { transaction: Some(fields), unsigned: None }, &SIGNER)
+    parse("evm.transaction", &SignBody { transaction: Some(fields), ..SignBody::default() }, &SIGNER)
 }
 
 fn parse_unsigned(unsigned: &str) -> Result<Box<dyn Signable>, Rejection> {
-    parse("evm.transaction", &SignBody { transaction: None, unsigned: Some(unsigned) }, &SIGNER)
+    parse("evm.transaction", &SignBody { unsigned: Some(unsigned), ..SignBody::default() }, &SIGNER)
 }
 
 fn hash_of(signable: &dyn Signable) -> [u8; 32] {
@@ -128,10 +129,13 @@ fn a_published_eip_1559_transaction_is_signed_byte_for_byte() {
 #[test]
 fn facts_describe_the_transaction() {
     let signable = parse_fields(&eip_1559()).unwrap();
-    assert_eq!((signable.facts().operation(), signable.facts().chain_id()), ("evm.transaction", Some(1)));
+    assert_eq!(
+        (signable.facts().operation(), signable.facts().chain()),
+        ("evm.transaction", ChainScope::Evm(1))
+    );
     assert_eq!(
         serde_json::to_value(signable.facts()).unwrap(),
-        json!({"evm": {
+        json!({"type": "evm.transaction",
             "kind": "eip1559", "chain_id": 1, "nonce": 0, "to": "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48", "value": "0",
             "gas": 90000, "max_fee_per_gas": "30000000000", "max_priority_fee_per_gas": "1000000000",
             "input": format!("0xa9059cbb{}", "00".repeat(64)), "selector": "0xa9059cbb",
@@ -140,7 +144,7 @@ fn facts_describe_the_transaction() {
                 "storage_keys": [format!("0x{}", "11".repeat(32))],
             }],
             "creates_contract": false, "max_cost": "2700000000000000",
-        }})
+        })
     );
 }
 
@@ -149,7 +153,7 @@ fn a_legacy_transaction_for_every_chain_must_be_asked_for() {
     let mut fields = eip_155();
     fields["chainId"] = json!(null);
     let signable = parse_fields(&fields).unwrap();
-    assert_eq!(signable.facts().chain_id(), None);
+    assert_eq!(signable.facts().chain(), ChainScope::EveryEvm);
     let hash = hash_of(&*signable);
     let Signed::EvmTransaction(signed) = signable.finish(&sign(&hash)).unwrap() else { panic!("not EVM") };
     assert!(matches!(signed.v, Some(27 | 28)));

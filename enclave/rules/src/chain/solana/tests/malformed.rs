@@ -153,7 +153,7 @@ fn only_canonical_base64_of_a_packet_is_read() {
     for json in ["null", "7", "{}", "[1]"] {
         let raw = RawValue::from_string(json.to_owned()).unwrap();
         let signer = Signer { evm_address: None, ed25519: Some(ours()) };
-        let body = SignBody { transaction: Some(&raw), unsigned: None };
+        let body = SignBody { transaction: Some(&raw), ..SignBody::default() };
         assert_eq!(parse("solana.transaction", &body, &signer).err().unwrap().field, "transaction");
     }
 }
@@ -176,7 +176,10 @@ fn bodies_need_the_right_member_and_key() {
     let raw = to_raw_value("AA==").unwrap();
     let signer = Signer { evm_address: None, ed25519: Some(ours()) };
     let field = |transaction, unsigned, signer: &Signer| {
-        parse("solana.transaction", &SignBody { transaction, unsigned }, signer).err().unwrap().field
+        parse("solana.transaction", &SignBody { transaction, unsigned, ..SignBody::default() }, signer)
+            .err()
+            .unwrap()
+            .field
     };
     assert_eq!(field(None, None, &signer), "transaction");
     assert_eq!(field(None, Some("0x"), &signer), "unsigned");

@@ -8,7 +8,7 @@ use serde_json::json;
 use serde_json::value::to_raw_value;
 
 use super::*;
-use crate::chain::facts::{SolanaAccount, SolanaAccountKey, SolanaMessageVersion};
+use crate::chain::facts::{ChainScope, SolanaAccount, SolanaAccountKey, SolanaMessageVersion};
 use crate::chain::parse;
 use crate::chain::solana::wire::tests::compact_u16;
 
@@ -29,7 +29,7 @@ fn parse_wire(wire: &[u8]) -> Result<Box<dyn Signable>, Rejection> {
 fn parse_text(text: &str) -> Result<Box<dyn Signable>, Rejection> {
     let raw = to_raw_value(text).unwrap();
     let signer = Signer { evm_address: None, ed25519: Some(ours()) };
-    parse("solana.transaction", &SignBody { transaction: Some(&raw), unsigned: None }, &signer)
+    parse("solana.transaction", &SignBody { transaction: Some(&raw), ..SignBody::default() }, &signer)
 }
 
 fn facts_of(signable: &dyn Signable) -> &SolanaTransactionFacts {
@@ -124,10 +124,13 @@ fn facts_describe_a_legacy_transfer() {
     let signable = parse_wire(&Draft::legacy().wire()).unwrap();
     let (us, other) = (SolanaAddress::new(ours()), SolanaAddress::new([0x11; 32]));
     let recipient = SolanaAddress::new([0x22; 32]).to_string();
-    assert_eq!((signable.facts().operation(), signable.facts().chain_id()), ("solana.transaction", None));
+    assert_eq!(
+        (signable.facts().operation(), signable.facts().chain()),
+        ("solana.transaction", ChainScope::None)
+    );
     assert_eq!(
         serde_json::to_value(signable.facts()).unwrap(),
-        json!({"solana": {
+        json!({"type": "solana.transaction",
             "version": "legacy", "fee_payer": us, "signers": [us, other],
             "recent_blockhash": SolanaAddress::new([0x33; 32]),
             "account_keys": [
@@ -145,7 +148,7 @@ fn facts_describe_a_legacy_transfer() {
                 "data": "0x0200000040420f0000000000",
             }],
             "address_table_lookups": [],
-        }})
+        })
     );
 }
 
