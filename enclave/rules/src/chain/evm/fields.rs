@@ -16,10 +16,15 @@ use crate::chain::json::{Members, Value};
 const MAX_JSON_LEN: usize = 4 * MAX_UNSIGNED_LEN;
 
 /// Reads the fields; whether they make sense together is checked on the encoded transaction.
-pub(super) fn read_payload(transaction: &RawValue, signer: Option<EvmAddress>) -> Result<Payload, Rejection> {
+pub(super) fn read_payload(
+    transaction: &RawValue,
+    signer: Option<EvmAddress>,
+    default_chain_id: Option<u64>,
+) -> Result<Payload, Rejection> {
     let mut members = Members::parse("transaction", transaction, MAX_JSON_LEN)?;
     let typed = members.take("type");
     let chain_id = members.take_nullable("chainId");
+    let default_chain_id = default_chain_id.filter(|_| chain_id.is_none());
     let nonce = members.require("nonce")?.quantity_u64()?;
     let fees = read_fees(&mut members)?;
     let gas = either(&mut members, "gas", "gasLimit", Value::quantity_u64)?
@@ -35,7 +40,10 @@ pub(super) fn read_payload(transaction: &RawValue, signer: Option<EvmAddress>) -
     check_type(typed.as_ref(), fees)?;
     check_from(from.as_ref(), signer)?;
     Ok(Payload {
-        chain_id: read_chain_id(chain_id.as_ref(), fees, no_chain_id)?,
+        chain_id: match default_chain_id {
+            Some(chain_id) => Some(chain_id),
+            None => read_chain_id(chain_id.as_ref(), fees, no_chain_id)?,
+        },
         nonce,
         fees,
         gas,

@@ -45,7 +45,7 @@ pub(super) fn parse_transaction(
     let transaction = match (body.transaction, body.unsigned) {
         (Some(fields), _) => {
             let address = signer.and_then(|signer| signer.evm_address);
-            let unsigned = fields::read_payload(fields, address)?.encode_unsigned();
+            let unsigned = fields::read_payload(fields, address, body.chain_id)?.encode_unsigned();
             understand(&unsigned).map_err(in_transaction)?
         }
         (None, Some(text)) => understand(&decode_hex(text)?).map_err(in_unsigned)?,
