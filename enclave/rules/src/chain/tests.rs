@@ -31,6 +31,7 @@ fn a_request_has_exactly_one_member_of_its_kind() {
             message: Some("x"),
             text: Some("x"),
             digest: Some("x"),
+            chain_id: None,
         };
         assert_eq!(all.given().count(), 7);
         assert!(all.given().any(|member| member == refused(&all)));
