@@ -1,7 +1,9 @@
 //! Golden vectors and helpers; tables of malformed inputs and comparisons with alloy are beside.
 
 mod against_alloy;
+mod authorization;
 mod malformed;
+mod types;
 
 use k256::ecdsa::SigningKey;
 use serde_json::json;
