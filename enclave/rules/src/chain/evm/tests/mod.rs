@@ -3,6 +3,7 @@
 mod against_alloy;
 mod authorization;
 mod malformed;
+mod malformed_types;
 mod types;
 
 use k256::ecdsa::SigningKey;
