@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 use signer_rules::chain::{
     Facts, SignedEvmTransaction,
-    facts::{EvmFees, EvmTransactionFacts, EvmTransactionKind},
+    facts::{EvmFees, EvmSignedAuthorization, EvmTransactionFacts, EvmTransactionKind},
 };
 
 use crate::api::{Code, Problem};
@@ -47,13 +47,35 @@ fn transaction(facts: &EvmTransactionFacts, signed: &SignedEvmTransaction) -> Va
         });
         put("accessList", items.collect());
     }
+    if let Some(blobs) = &facts.blobs {
+        put("maxFeePerBlobGas", json!(format!("{:#x}", blobs.max_fee_per_blob_gas)));
+        let hashes = blobs.blob_versioned_hashes.iter().map(|hash| Value::from(hex(hash)));
+        put("blobVersionedHashes", hashes.collect());
+    }
+    if facts.kind == EvmTransactionKind::Eip7702 {
+        put("authorizationList", facts.authorization_list.iter().map(authorization).collect());
+    }
     Value::Object(tx)
+}
+
+fn authorization(signed: &EvmSignedAuthorization) -> Value {
+    json!({
+        "chainId": quantity(signed.authorization.chain_id.unwrap_or_default()),
+        "address": signed.authorization.delegate,
+        "nonce": quantity(signed.authorization.nonce),
+        "yParity": quantity(u64::from(signed.y_parity)),
+        "r": format!("{:#x}", signed.r),
+        "s": format!("{:#x}", signed.s),
+    })
 }
 
 fn type_of(kind: EvmTransactionKind) -> u64 {
     match kind {
         EvmTransactionKind::Legacy => 0,
+        EvmTransactionKind::Eip2930 => 1,
         EvmTransactionKind::Eip1559 => 2,
+        EvmTransactionKind::Eip4844 => 3,
+        EvmTransactionKind::Eip7702 => 4,
     }
 }
 
