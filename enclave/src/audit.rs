@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde::Serialize;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use signer_rules::{
     authority::AuthorityId,
@@ -107,7 +108,14 @@ pub enum Entry<'a> {
         /// The rule that decided, if one did.
         rule: Option<&'a Name>,
         /// The member that could not be understood completely, if that is why nothing was signed.
+        #[serde(skip_serializing_if = "Option::is_none")]
         rejected: Option<&'a str>,
+        /// What was or would have been signed, unless it is long.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        facts: Option<&'a RawValue>,
+        /// Which part of the request it is, counted from 0, where it has several.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        item: Option<u32>,
         /// Version of the bundle that decided.
         policy_version: u64,
         /// SHA-256 of what was signed or made, if anything was.

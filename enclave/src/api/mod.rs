@@ -1,14 +1,18 @@
 //! The HTTP API, inside: the host forwards requests as they came, and everything about them is
 //! decided here. One file per resource.
 
+mod batch;
+mod decision;
+mod find;
 mod keyrings;
 pub mod objects;
 mod policy;
 mod problem;
+mod rpc;
 mod sign;
 mod wallets;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -35,6 +39,8 @@ pub struct Call {
     body: Vec<u8>,
     objects: Objects,
     listing: Option<Listing>,
+    /// Computed once: each part of a batch is recorded with it.
+    digest: OnceLock<HexBytes<32>>,
 }
 
 /// What a handler does instead of answering with success.
@@ -96,13 +102,22 @@ async fn route(enclave: &Arc<Enclave>, call: Call) -> Answer {
             wallets::derive_account(enclave, &*ready(enclave)?, &call, wallet)
         }
         ("POST", ["v1", "wallets", wallet, "sign"]) => sign::sign(enclave, &*ready(enclave)?, &call, wallet),
+        ("POST", ["v1", "batch"]) => batch::sign(enclave, &*ready(enclave)?, &call).await,
+        ("POST", ["rpc", rest @ ..]) => rpc::answer(enclave, &*ready(enclave)?, &call, None, rest).await,
+        ("POST", ["v1", "wallets", wallet, "rpc", rest @ ..]) => {
+            rpc::answer(enclave, &*ready(enclave)?, &call, Some(wallet), rest).await
+        }
         ("POST", ["v1", "policy"]) => policy::push(enclave, call).await,
         ("POST", ["v1", "keyrings"]) => keyrings::create(enclave, &call).await,
         (_, ["v1", "wallets"]) => Err(other_methods("GET, POST").into()),
         (_, ["v1", "wallets", _]) => Err(other_methods("GET").into()),
-        (_, ["v1", "wallets", _, "accounts" | "sign"] | ["v1", "policy" | "keyrings"]) => {
-            Err(other_methods("POST").into())
-        }
+        (
+            _,
+            ["v1", "wallets", _, "accounts" | "sign"]
+            | ["v1", "policy" | "keyrings" | "batch"]
+            | ["rpc", ..]
+            | ["v1", "wallets", _, "rpc", ..],
+        ) => Err(other_methods("POST").into()),
         _ => Err(Problem::new(Code::NotFound, "see the API's documentation for its paths").into()),
     }
 }
@@ -152,6 +167,7 @@ impl Call {
             body: request.body.into_vec(),
             objects: Objects::new(request.objects)?,
             listing: request.listing,
+            digest: OnceLock::new(),
         })
     }
 
@@ -171,6 +187,15 @@ impl Call {
 
     /// SHA-256 of method, path with query, and body, each preceded by its length.
     fn digest(&self) -> HexBytes<32> {
+        *self.digest.get_or_init(|| self.compute_digest())
+    }
+
+    /// The request's id, which the host chose.
+    fn request_id(&self) -> Option<&str> {
+        request_id(&self.headers)
+    }
+
+    fn compute_digest(&self) -> HexBytes<32> {
         let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
         let mut digest = Sha256::new();
         for part in [self.method.as_bytes(), self.path.as_bytes(), query.as_bytes(), &self.body] {

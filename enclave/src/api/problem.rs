@@ -89,18 +89,23 @@ impl Code {
     }
 }
 
+/// A problem's JSON.
 #[derive(Serialize)]
-struct Body<'a> {
+pub struct Body<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,
-    code: &'static str,
+    /// The stable code.
+    pub code: &'static str,
     detail: &'a str,
-    retryable: bool,
+    /// Whether the same request may succeed later.
+    pub retryable: bool,
+    /// The rule that denied.
     #[serde(skip_serializing_if = "Option::is_none")]
-    rule: Option<&'a str>,
+    pub rule: Option<&'a str>,
+    /// The member that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'a str>,
+    pub field: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     wallet: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -136,15 +141,25 @@ impl Problem {
         self
     }
 
+    /// What the caller should know and do.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
     /// Which code it is.
     pub fn code(&self) -> Code {
         self.kind
     }
 
-    /// As an HTTP response.
-    pub fn response(&self, request_id: Option<&str>) -> ApiResponse {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.kind.row().0
+    }
+
+    /// The JSON of it.
+    pub fn body<'a>(&'a self, request_id: Option<&'a str>) -> Body<'a> {
         let (status, code, title, retry_after) = self.kind.row();
-        let body = Body {
+        Body {
             r#type: "about:blank",
             title,
             status,
@@ -155,7 +170,13 @@ impl Problem {
             field: self.field.as_deref(),
             wallet: self.wallet.as_ref(),
             request_id,
-        };
+        }
+    }
+
+    /// As an HTTP response.
+    pub fn response(&self, request_id: Option<&str>) -> ApiResponse {
+        let (status, _, _, retry_after) = self.kind.row();
+        let body = self.body(request_id);
         let mut headers = vec![header("content-type", "application/problem+json")];
         if let Some(seconds) = retry_after {
             headers.push(header("retry-after", &seconds.to_string()));

@@ -1,66 +1,87 @@
-//! `POST /v1/wallets/{w}/sign`: who, what, may it, sign, record. In this order.
+//! `POST /v1/wallets/{w}/sign`, and what batches and JSON-RPC share with it: what, may it, sign, record. In this order.
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use signer_rules::{
     bundle::{Operation, WalletId},
-    chain::{self, Curve, Rejection, SignBody, Signed, SigningInput},
+    chain::{self, Curve, Rejection, SignBody, Signable, Signed, SigningInput},
     hex_bytes::HexBytes,
     name::Name,
     policy::Decision,
 };
 
 use super::{
-    Answer, Call, Code, Problem, success,
-    wallets::{Deed, check, denial, query, record, resolve, who},
+    Answer, Call, Code, Problem,
+    decision::{Deed, check, denial, query, record, who},
+    find, success,
 };
 use crate::{
     boot::{Enclave, Ready},
-    wallet::{Account, DEFAULT_PATHS, Path},
+    wallet::{Account, DEFAULT_PATHS, Path, StoredWallet},
 };
 
+/// The body of a sign request, and an item of a batch.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SignRequest<'a> {
-    r#type: String,
-    #[serde(default)]
-    path: Option<String>,
-    #[serde(default)]
-    address: Option<String>,
+pub(super) struct SignRequest<'a> {
+    #[serde(borrow)]
+    r#type: Cow<'a, str>,
+    /// In batches only: elsewhere the path names it.
+    #[serde(default, borrow)]
+    pub wallet: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    path: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    address: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     transaction: Option<&'a RawValue>,
-    #[serde(default)]
-    unsigned: Option<String>,
+    #[serde(default, borrow)]
+    unsigned: Option<Cow<'a, str>>,
     #[serde(default, borrow)]
     authorization: Option<&'a RawValue>,
     #[serde(default, borrow)]
     typed_data: Option<&'a RawValue>,
-    #[serde(default)]
-    message: Option<String>,
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default)]
-    digest: Option<String>,
+    #[serde(default, borrow)]
+    message: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    text: Option<Cow<'a, str>>,
+    #[serde(default, borrow)]
+    digest: Option<Cow<'a, str>>,
 }
 
-impl SignRequest<'_> {
-    fn body(&self) -> SignBody<'_> {
-        SignBody {
-            transaction: self.transaction,
-            unsigned: self.unsigned.as_deref(),
-            authorization: self.authorization,
-            typed_data: self.typed_data,
-            message: self.message.as_deref(),
-            text: self.text.as_deref(),
-            digest: self.digest.as_deref(),
-        }
-    }
+/// What is to be signed by which account of a wallet.
+pub(super) struct Order<'a> {
+    /// The kind, by its name.
+    pub kind: &'a str,
+    /// The account's path, if it is not the default one.
+    pub path: Option<&'a str>,
+    /// What the account's address must be.
+    pub address: Option<&'a str>,
+    /// What to sign.
+    pub body: SignBody<'a>,
+    /// Which part of the request it is, if it has several.
+    pub item: Option<u32>,
 }
 
+/// What was signed, by which account.
+pub(super) struct Outcome {
+    wallet: WalletId,
+    name: Name,
+    path: Path,
+    address: String,
+    /// What was signed.
+    pub signable: Box<dyn Signable>,
+    /// The signature in its place.
+    pub signed: Signed,
+}
+
+/// An outcome as the API shows it.
 #[derive(Serialize)]
-struct SignAnswer<'a> {
-    r#type: &'a str,
+pub(super) struct SignAnswer<'a> {
+    r#type: &'static str,
     wallet: WalletId,
     name: &'a Name,
     path: String,
@@ -75,48 +96,95 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
     let client = who(ready, call)?;
     let request: SignRequest<'_> = serde_json::from_slice(&call.body)
         .map_err(|error| Problem::malformed(format!("the body is not the expected JSON: {error}")))?;
-    let stored = resolve(ready, call, wallet)?;
+    if request.wallet.is_some() {
+        return Err(Problem::malformed("the path names the wallet: leave it out of the body")
+            .of_field("wallet")
+            .into());
+    }
+    let stored = find::wallet(ready, call, wallet)?;
+    let outcome = carry_out(enclave, ready, call, client, &stored, &request.order(None))?;
+    success(200, &outcome.answer(), Vec::new())
+}
 
+/// Decides, signs and records: everything of one signature but finding its wallet.
+pub(super) fn carry_out(
+    enclave: &Enclave,
+    ready: &Ready,
+    call: &Call,
+    client: &Name,
+    stored: &StoredWallet,
+    order: &Order<'_>,
+) -> Result<Outcome, Problem> {
     // May this client sign such a thing with this wallet at all? Before an account is derived or
     // anything told.
-    let operation = operation_of(&request.r#type)?;
+    let operation = operation_of(order.kind)?;
     let mut query = query(enclave, client, operation, stored.record.id)?;
+    let mut deed = Deed { item: order.item, ..Deed::default() };
     if let Some(decision) = ready.configured.policy.refusal(&query) {
-        record(enclave, ready, call, &query, &decision, &Deed::default());
-        return Err(denial(&decision).unwrap_or_else(|| unknown_type(&request.r#type)).into());
+        record(enclave, ready, call, &query, &decision, &deed);
+        return Err(denial(&decision).unwrap_or_else(|| unknown_type(order.kind)));
     }
 
-    let curve = chain::curve_of(&request.r#type).ok_or_else(|| unknown_type(&request.r#type))?;
-    let path = path_of(&request, curve)?;
-    let account = stored.wallet.account(curve, &path).map_err(Problem::from)?;
+    let curve = chain::curve_of(order.kind).ok_or_else(|| unknown_type(order.kind))?;
+    let path = path_of(order, curve)?;
+    let account = stored.wallet.account(curve, &path)?;
     let address = account.address();
-    let body = request.body();
-    let parsed = check_address(&request, &account)
-        .and_then(|()| chain::parse(&request.r#type, &body, &account.signer()));
+    deed.account = Some(&address);
+    let parsed = check_address(order, &account)
+        .and_then(|()| chain::parse(order.kind, &order.body, &account.signer()));
     let signable = parsed.map_err(|rejection| {
-        let deed = Deed { account: Some(&address), rejected: Some(&rejection.field), ..Deed::default() };
+        let deed = Deed { rejected: Some(&rejection.field), ..deed };
         record(enclave, ready, call, &query, &Decision::NotAllowed, &deed);
         Problem::from(rejection)
     })?;
 
     query.chain = signable.facts().chain();
-    let decision = check(enclave, ready, call, &query)?;
+    deed.facts = Some(signable.facts());
+    let decision = check(enclave, ready, call, &query, &deed)?;
     let input = signable.signing_input();
-    let result_digest = Some(digest_of(&input));
-    let signature = stored.wallet.sign(curve, &path, input).map_err(Problem::from)?;
-    let deed = Deed { account: Some(&address), rejected: None, result_digest };
+    deed.result_digest = Some(digest_of(&input));
+    let signature = stored.wallet.sign(curve, &path, input)?;
     record(enclave, ready, call, &query, &decision, &deed);
     enclave.count_signature();
-    let signed = signable.finish(&signature).map_err(Problem::from)?;
-    let answer = SignAnswer {
-        r#type: &request.r#type,
-        wallet: stored.record.id,
-        name: &stored.record.name,
-        path: path.to_string(),
-        address: &address,
-        signed: &signed,
-    };
-    success(200, &answer, Vec::new())
+    let signed = signable.finish(&signature)?;
+    let (wallet, name) = (stored.record.id, stored.record.name.clone());
+    Ok(Outcome { wallet, name, path, address, signable, signed })
+}
+
+impl SignRequest<'_> {
+    /// What it asks for.
+    pub(super) fn order(&self, item: Option<u32>) -> Order<'_> {
+        Order {
+            kind: &self.r#type,
+            path: self.path.as_deref(),
+            address: self.address.as_deref(),
+            body: SignBody {
+                transaction: self.transaction,
+                unsigned: self.unsigned.as_deref(),
+                authorization: self.authorization,
+                typed_data: self.typed_data,
+                message: self.message.as_deref(),
+                text: self.text.as_deref(),
+                digest: self.digest.as_deref(),
+                chain_id: None,
+            },
+            item,
+        }
+    }
+}
+
+impl Outcome {
+    /// As the API shows it.
+    pub(super) fn answer(&self) -> SignAnswer<'_> {
+        SignAnswer {
+            r#type: self.signable.facts().operation(),
+            wallet: self.wallet,
+            name: &self.name,
+            path: self.path.to_string(),
+            address: &self.address,
+            signed: &self.signed,
+        }
+    }
 }
 
 fn unknown_type(found: &str) -> Problem {
@@ -128,18 +196,18 @@ fn unknown_type(found: &str) -> Problem {
     .of_field("type")
 }
 
-fn path_of(request: &SignRequest<'_>, curve: Curve) -> Result<Path, Problem> {
+fn path_of(order: &Order<'_>, curve: Curve) -> Result<Path, Problem> {
     let default = DEFAULT_PATHS.iter().find(|(of, _)| *of == curve).map(|(_, path)| *path);
-    let text = request.path.as_deref().or(default).unwrap_or_default();
+    let text = order.path.or(default).unwrap_or_default();
     text.parse().map_err(Problem::from)
 }
 
 /// An address, if given, must be the account's: in its own spelling, or for EVM in lower case.
-fn check_address(request: &SignRequest<'_>, account: &Account) -> Result<(), Rejection> {
-    let Some(given) = &request.address else { return Ok(()) };
+fn check_address(order: &Order<'_>, account: &Account) -> Result<(), Rejection> {
+    let Some(given) = order.address else { return Ok(()) };
     let own = account.address();
-    let lower = account.curve() == Curve::Secp256k1 && *given == own.to_ascii_lowercase();
-    if *given == own || lower {
+    let lower = account.curve() == Curve::Secp256k1 && given == own.to_ascii_lowercase();
+    if given == own || lower {
         return Ok(());
     }
     let message = format!("the account at {} is {own}; leave address out, or give its path", account.path());

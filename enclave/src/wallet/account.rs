@@ -3,7 +3,10 @@
 use serde::Serialize;
 use signer_rules::chain::{Curve, PublicKey, Signer, evm, solana::SolanaAddress};
 
-use super::derivation::{Path, VerifyingKey};
+use super::{
+    derivation::{Path, VerifyingKey},
+    record::evm_address_object,
+};
 
 /// A public key of a wallet with its addresses.
 #[derive(Clone, Debug)]
@@ -46,10 +49,18 @@ impl Account {
         }
     }
 
+    /// The EVM address, if the account is one of EVM chains.
+    pub fn evm_address(&self) -> Option<evm::EvmAddress> {
+        match &self.address {
+            Address::Evm(address) => Some(*address),
+            Address::Solana(_) => None,
+        }
+    }
+
     /// Name of the sealed object that finds this account by its address.
     pub fn object_name(&self) -> String {
         match &self.address {
-            Address::Evm(address) => format!("address/evm/0x{}", hex::encode(address.as_bytes())),
+            Address::Evm(address) => evm_address_object(*address),
             Address::Solana(address) => format!("address/solana/{address}"),
         }
     }

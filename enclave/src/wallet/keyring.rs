@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use signer_rules::{
     authority::AuthorityId,
     bundle::{self, WalletId},
-    chain::{Curve, SigningInput},
+    chain::{Curve, SigningInput, evm::EvmAddress},
     configuration::{KmsKey, SignedConfiguration},
     hex_bytes::HexBytes,
     name::Name,
@@ -50,6 +50,7 @@ pub struct Keyring {
     keys: BoundedCache<KeyPlace, Arc<AccountKey>>,
     wallets: BoundedCache<Name, Arc<StoredWallet>>,
     names: BoundedCache<WalletId, Name>,
+    addresses: BoundedCache<EvmAddress, (Name, Path)>,
 }
 
 /// Why there is no open keyring.
@@ -214,6 +215,16 @@ impl Keyring {
         &self.key
     }
 
+    /// The wallet's name and the path of the account that has an address.
+    pub fn cached_address(&self, address: EvmAddress) -> Option<(Name, Path)> {
+        self.addresses.get(&address)
+    }
+
+    /// Keeps where the account of an address is, which was checked.
+    pub fn cache_address(&self, address: EvmAddress, name: Name, path: Path) {
+        self.addresses.insert(address, (name, path));
+    }
+
     pub(super) fn cached_key(&self, place: &KeyPlace) -> Option<Arc<AccountKey>> {
         self.keys.get(place)
     }
@@ -241,6 +252,7 @@ impl Keyring {
             keys: BoundedCache::new(CACHED_KEYS),
             wallets: BoundedCache::new(CACHED_WALLETS),
             names: BoundedCache::new(CACHED_WALLETS),
+            addresses: BoundedCache::new(CACHED_WALLETS),
         })
     }
 

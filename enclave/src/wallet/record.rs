@@ -8,13 +8,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use signer_rules::{
     bundle::WalletId,
+    chain::evm::EvmAddress,
     name::{Name, WalletName},
     timestamp::Timestamp,
 };
 use signer_shared::message::Write;
 
 use super::{
-    Account, Keyring, Wallet, WalletError,
+    Account, Keyring, Path, Wallet, WalletError,
     sealed::{self, Binding, SealedError, keyring_hint},
 };
 
@@ -93,6 +94,11 @@ pub fn id_object(id: WalletId) -> String {
     format!("id/{id}")
 }
 
+/// Name of the object that finds an account by its EVM address.
+pub fn evm_address_object(address: EvmAddress) -> String {
+    format!("address/evm/0x{}", hex::encode(address.as_bytes()))
+}
+
 /// The keyring, among those that are open, that an object says it belongs to.
 pub fn keyring_of<'a>(
     object: &[u8],
@@ -156,6 +162,22 @@ pub fn open_id_index(keyring: &Keyring, id: WalletId, object: &[u8]) -> Result<N
     if record.format == INDEX_FORMAT { Ok(record.name) } else { Err(RecordError::Mismatch) }
 }
 
+/// The wallet's name and the account's path in `address/evm/{address}`. The caller derives that account and compares its
+/// address.
+pub fn open_address_index(
+    keyring: &Keyring,
+    address: EvmAddress,
+    object: &[u8],
+) -> Result<(Name, Path), RecordError> {
+    let name = evm_address_object(address);
+    let binding = Binding { object: &name, kind: "address", public_keys: &[] };
+    let content = sealed::open(keyring, &binding, object)?;
+    let record: IndexRecord = serde_json::from_slice(&content).map_err(|_| RecordError::Mismatch)?;
+    let path = record.path.and_then(|path| path.parse().ok());
+    let path = path.filter(|_| record.format == INDEX_FORMAT).ok_or(RecordError::Mismatch)?;
+    Ok((record.name, path))
+}
+
 /// Whether an index that is stored already says what a new one would say.
 pub fn same_index(wallet: &Wallet, write: &Write, stored: &[u8]) -> bool {
     let kind = if write.name.starts_with("id/") { "id" } else { "address" };
@@ -194,6 +216,8 @@ fn read<T: for<'de> Deserialize<'de>>(
 
 #[cfg(test)]
 mod tests {
+    use signer_rules::chain::Curve;
+
     use super::*;
 
     fn wallet(name: &str) -> Wallet {
@@ -212,6 +236,22 @@ mod tests {
         assert_eq!((opened.record, opened.wallet.id()), (record(&treasury), treasury.id()));
         let renamed = WalletRecord::open(treasury.keyring(), wallet("payroll").name(), &stored.content);
         assert!(matches!(renamed, Err(RecordError::Sealed(SealedError::NotAuthentic))));
+    }
+
+    #[test]
+    fn an_account_is_found_by_its_address_only() {
+        let treasury = wallet("treasury");
+        let path: Path = "m/44'/60'/0'/0/3".parse().unwrap();
+        let account = treasury.account(Curve::Secp256k1, &path).unwrap();
+        let address = account.evm_address().unwrap();
+        let index = seal_address_index(&treasury, &account).unwrap();
+        assert_eq!(index.name, evm_address_object(address));
+        let found = open_address_index(treasury.keyring(), address, &index.content).unwrap();
+        assert_eq!(found, (treasury.name().clone(), path));
+        let other = EvmAddress::new([7; 20]);
+        assert!(open_address_index(treasury.keyring(), other, &index.content).is_err());
+        let id = seal_id_index(&treasury).unwrap();
+        assert!(open_address_index(treasury.keyring(), address, &id.content).is_err());
     }
 
     #[test]

@@ -398,11 +398,13 @@ impl Drop for Stack {
     }
 }
 
-/// Rules that allow the client everything.
+/// Rules that allow the client everything, authorizations for every chain among it.
 pub fn allow_everything() -> Value {
-    json!([{"id": "everything", "effect": "allow", "operations": [
-        "wallet.create", "wallet.read", "wallet.account", "evm.transaction", "solana.transaction"
-    ]}])
+    let operations: Vec<&str> = bundle::Operation::ALL.iter().map(|operation| operation.as_str()).collect();
+    json!([
+        {"id": "everything", "effect": "allow", "operations": operations},
+        {"id": "every-chain", "effect": "allow", "operations": ["evm.authorization"], "chain_ids": [0]},
+    ])
 }
 
 /// A configuration of these admins, signed by two of them. `appliance` tells appliances apart.

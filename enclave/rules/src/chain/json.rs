@@ -44,6 +44,11 @@ impl<'a> Members<'a> {
         Some(Value { path: self.path_of(name), raw })
     }
 
+    /// Whether the member `name` is there and not `null`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(key, raw)| key == name && raw.get() != "null")
+    }
+
     /// Takes the member `name`, which has to be there.
     pub(super) fn require(&mut self, name: &str) -> Result<Value<'a>, Rejection> {
         self.take(name).ok_or_else(|| self.missing(name))

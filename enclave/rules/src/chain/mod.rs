@@ -57,6 +57,9 @@ pub struct SignBody<'a> {
     pub text: Option<&'a str>,
     /// `digest`: 32 bytes as `0x`-hex.
     pub digest: Option<&'a str>,
+    /// Not a member: the EVM chain that the request's path names, if it names one. What can be sent on another chain is
+    /// refused; a transaction without `chainId` is for this one.
+    pub chain_id: Option<u64>,
 }
 
 impl SignBody<'_> {
@@ -115,7 +118,9 @@ pub fn parse(kind: &str, body: &SignBody<'_>, signer: &Signer) -> Result<Box<dyn
         let message = format!("leads to an account on another curve: {kind} is signed on {}", row.curve);
         return Err(Rejection::new("path", message));
     }
-    (row.parse)(body, Some(signer))
+    let signable = (row.parse)(body, Some(signer))?;
+    check_chain(body.chain_id, signable.facts())?;
+    Ok(signable)
 }
 
 /// What `body` would have somebody sign, whoever that is: for people and tools, never for signing.
@@ -214,6 +219,22 @@ fn check_members(row: &Kind, body: &SignBody<'_>) -> Result<(), Rejection> {
         None => Ok(()),
         Some(second) => Err(Rejection::new(second, format!("excludes {first}: send one of them"))),
     }
+}
+
+/// What is signed must be for the chain that the request is about. Typed data need not name one.
+fn check_chain(chain_id: Option<u64>, facts: &Facts) -> Result<(), Rejection> {
+    let Some(expected) = chain_id else { return Ok(()) };
+    let (field, named) = match facts {
+        Facts::Evm(facts) => ("transaction.chainId", facts.chain_id),
+        Facts::EvmAuthorization(facts) => ("authorization.chainId", facts.chain_id),
+        Facts::EvmTypedData(facts) => ("typed_data.domain.chainId", facts.chain_id.or(Some(expected))),
+        _ => return Ok(()),
+    };
+    if named == Some(expected) {
+        return Ok(());
+    }
+    let named = named.map_or_else(|| "every chain".to_owned(), |id| format!("chain {id}"));
+    Err(Rejection::new(field, format!("says {named}, and the request is for chain {expected}")))
 }
 
 /// The rejection of a member that [`check_members`] has seen.

@@ -31,6 +31,7 @@ fn a_request_has_exactly_one_member_of_its_kind() {
             message: Some("x"),
             text: Some("x"),
             digest: Some("x"),
+            chain_id: None,
         };
         assert_eq!(all.given().count(), 7);
         assert!(all.given().any(|member| member == refused(&all)));
@@ -74,6 +75,7 @@ fn json() -> impl Strategy<Value = serde_json::Value> {
     ];
     let name = prop_oneof![
         "chainId|nonce|to|value|gas|gasLimit|gasPrice|maxFeePerGas|maxPriorityFeePerGas|type|input|data|accessList|from",
+        "blobVersionedHashes|maxFeePerBlobGas|authorizationList|blobs|yParity|v|r|s|sig",
         "address|storageKeys|\\PC{0,8}",
     ];
     leaf.prop_recursive(4, 40, 10, move |inner| {

@@ -1,4 +1,4 @@
-//! EVM transactions: legacy (with and without EIP-155) and EIP-1559.
+//! EVM transactions of every type: legacy (with and without EIP-155), EIP-2930, EIP-1559, EIP-4844, EIP-7702.
 //!
 //! Both input forms, fields and unsigned serialization, become unsigned bytes first. These are decoded strictly, judged,
 //! and must equal their own re-encoding; the hash that is signed is theirs.
@@ -45,7 +45,7 @@ pub(super) fn parse_transaction(
     let transaction = match (body.transaction, body.unsigned) {
         (Some(fields), _) => {
             let address = signer.and_then(|signer| signer.evm_address);
-            let unsigned = fields::read_payload(fields, address)?.encode_unsigned();
+            let unsigned = fields::read_payload(fields, address, body.chain_id)?.encode_unsigned();
             understand(&unsigned).map_err(in_transaction)?
         }
         (None, Some(text)) => understand(&decode_hex(text)?).map_err(in_unsigned)?,
@@ -92,38 +92,35 @@ impl Signable for EvmTransaction {
 
 /// The one path of both input forms: from the bytes that will be hashed to their meaning.
 fn understand(unsigned: &[u8]) -> Result<EvmTransaction, FieldError> {
-    let too_long = unsigned.len() > MAX_UNSIGNED_LEN;
-    if too_long {
-        return Err(FieldError {
-            field: "",
-            message: format!("is longer than {MAX_UNSIGNED_LEN} bytes unsigned"),
-        });
+    if unsigned.len() > MAX_UNSIGNED_LEN {
+        return Err(FieldError::new("", format!("is longer than {MAX_UNSIGNED_LEN} bytes unsigned")));
     }
     let payload = Payload::decode(unsigned)?;
     let facts = payload.facts()?;
     // The strict reader leaves no second encoding; should it ever, nothing is signed.
     if payload.encode_unsigned() != unsigned {
-        return Err(FieldError { field: "", message: "is not in canonical encoding".to_owned() });
+        return Err(FieldError::new("", "is not in canonical encoding"));
     }
     Ok(EvmTransaction { facts: Facts::Evm(facts), payload, signing_hash: keccak256(unsigned) })
 }
 
 fn decode_hex(text: &str) -> Result<Vec<u8>, Rejection> {
     if text.len() > MAX_UNSIGNED_LEN.saturating_mul(2).saturating_add(2) {
-        return Err(Rejection::new("unsigned", format!("is longer than {MAX_UNSIGNED_LEN} bytes")));
+        let blobs = if text.starts_with("0x03") { ": blobs are added after signing" } else { "" };
+        return Err(Rejection::new("unsigned", format!("is longer than {MAX_UNSIGNED_LEN} bytes{blobs}")));
     }
     parse_bytes(text).map_err(|message| Rejection::new("unsigned", message))
 }
 
 fn in_transaction(error: FieldError) -> Rejection {
-    match error.field {
+    match &*error.field {
         "" => Rejection::new("transaction", error.message),
         field => Rejection::new(format!("transaction.{field}"), error.message),
     }
 }
 
 fn in_unsigned(error: FieldError) -> Rejection {
-    match error.field {
+    match &*error.field {
         "" => Rejection::new("unsigned", error.message),
         field => Rejection::new("unsigned", format!("{field} {}", error.message)),
     }

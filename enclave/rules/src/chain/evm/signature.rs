@@ -24,14 +24,18 @@ pub(super) fn scalars(signature: &RawSignature) -> Result<Scalars, Rejection> {
     let RawSignature::Secp256k1 { r, s, y_parity } = *signature else {
         return Err(Rejection::new("signature", "must be made with a secp256k1 key"));
     };
-    let (r_value, s_value) = (U256::from_be_bytes(r), U256::from_be_bytes(s));
-    if r_value.is_zero() || r_value >= ORDER || s_value.is_zero() || s_value > HALF_ORDER {
+    if !in_range(U256::from_be_bytes(r), U256::from_be_bytes(s)) {
         return Err(Rejection::new(
             "signature",
             "is out of range: r below the order, s at most half of it, neither 0",
         ));
     }
     Ok(Scalars { r, s, y_parity })
+}
+
+/// Whether a chain takes a signature with these scalars (EIP-2).
+pub(super) fn in_range(r: U256, s: U256) -> bool {
+    !r.is_zero() && r < ORDER && !s.is_zero() && s <= HALF_ORDER
 }
 
 /// The answer where a hash was signed outside a transaction.

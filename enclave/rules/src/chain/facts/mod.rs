@@ -9,7 +9,8 @@ mod typed_data;
 use serde::Serialize;
 
 pub use evm::{
-    AccessListItem, EvmAuthorizationFacts, EvmFees, EvmMessageFacts, EvmTransactionFacts, EvmTransactionKind,
+    AccessListItem, EvmAuthorizationFacts, EvmBlobs, EvmFees, EvmMessageFacts, EvmSignedAuthorization,
+    EvmTransactionFacts, EvmTransactionKind,
 };
 pub use solana::{
     SolanaAccount, SolanaAccountKey, SolanaInstruction, SolanaMessageVersion, SolanaOffchainMessageFacts,

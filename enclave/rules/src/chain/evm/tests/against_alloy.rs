@@ -1,14 +1,18 @@
 //! Random transactions and random bytes, judged by alloy as well.
 
 use alloy_consensus::transaction::RlpEcdsaEncodableTx;
-use alloy_consensus::{SignableTransaction, Transaction, TxEip1559, TxLegacy, TypedTransaction};
+use alloy_consensus::{
+    SignableTransaction, Transaction, TxEip1559, TxEip2930, TxEip4844, TxEip7702, TxLegacy, TypedTransaction,
+};
 use alloy_eips::eip2930::{AccessList, AccessListItem};
+use alloy_eips::eip7702::{Authorization, SignedAuthorization};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256 as AlloyU256};
 use k256::ecdsa::{RecoveryId, Signature as K256Signature, VerifyingKey};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::chain::facts::EvmBlobs;
 
 fn kind() -> impl Strategy<Value = TxKind> {
     prop_oneof![1 => Just(TxKind::Create), 4 => any::<[u8; 20]>().prop_map(|to| TxKind::Call(Address::from(to)))]
@@ -58,6 +62,67 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn eip_2930_transaction()(like in eip_1559_transaction()) -> TxEip2930 {
+        TxEip2930 {
+            chain_id: like.chain_id, nonce: like.nonce, gas_price: like.max_fee_per_gas, gas_limit: like.gas_limit,
+            to: like.to, value: like.value, access_list: like.access_list, input: like.input,
+        }
+    }
+}
+
+prop_compose! {
+    fn eip_4844_transaction()(
+        like in eip_1559_transaction(), to: [u8; 20], blob_fee in number(), hashes in vec(any::<[u8; 32]>(), 1..=6),
+    ) -> TxEip4844 {
+        let versioned = |mut hash: [u8; 32]| {
+            hash[0] = 1;
+            B256::from(hash)
+        };
+        TxEip4844 {
+            chain_id: like.chain_id, nonce: like.nonce, gas_limit: like.gas_limit, max_fee_per_gas: like.max_fee_per_gas,
+            max_priority_fee_per_gas: like.max_priority_fee_per_gas, to: Address::from(to), value: like.value,
+            access_list: like.access_list, blob_versioned_hashes: hashes.into_iter().map(versioned).collect(),
+            max_fee_per_blob_gas: blob_fee.into(), input: like.input,
+        }
+    }
+}
+
+prop_compose! {
+    fn signed_authorization()(
+        chain_id in prop_oneof![Just(0_u64), 1_u64..=9_223_372_036_854_775_789], address: [u8; 20], nonce in number(),
+        odd: bool, r in wei(), s in wei(),
+    ) -> SignedAuthorization {
+        let authorization = Authorization {
+            chain_id: AlloyU256::from(chain_id), address: Address::from(address), nonce: nonce.min(u64::MAX - 1),
+        };
+        let positive = |scalar: AlloyU256| (scalar >> 1_usize).max(AlloyU256::ONE);
+        SignedAuthorization::new_unchecked(authorization, odd.into(), positive(r), positive(s))
+    }
+}
+
+prop_compose! {
+    fn eip_7702_transaction()(
+        like in eip_1559_transaction(), to: [u8; 20], list in vec(signed_authorization(), 1..5),
+    ) -> TxEip7702 {
+        TxEip7702 {
+            chain_id: like.chain_id, nonce: like.nonce, gas_limit: like.gas_limit, max_fee_per_gas: like.max_fee_per_gas,
+            max_priority_fee_per_gas: like.max_priority_fee_per_gas, to: Address::from(to), value: like.value,
+            access_list: like.access_list, authorization_list: list, input: like.input,
+        }
+    }
+}
+
+fn any_transaction() -> impl Strategy<Value = TypedTransaction> {
+    prop_oneof![
+        legacy().prop_map(TypedTransaction::from),
+        eip_2930_transaction().prop_map(TypedTransaction::from),
+        eip_1559_transaction().prop_map(TypedTransaction::from),
+        eip_4844_transaction().prop_map(TypedTransaction::from),
+        eip_7702_transaction().prop_map(TypedTransaction::from),
+    ]
+}
+
 /// Everything that alloy knows about a transaction must be what we read, hash and encode.
 fn agrees<T: SignableTransaction<Signature> + RlpEcdsaEncodableTx>(theirs: &T, fields: &serde_json::Value) {
     let unsigned = theirs.encoded_for_signing();
@@ -84,6 +149,21 @@ fn agrees<T: SignableTransaction<Signature> + RlpEcdsaEncodableTx>(theirs: &T, f
         storage_keys: item.storage_keys.iter().map(B256::from).collect(),
     });
     assert_eq!(AccessList(entries.collect()), theirs.access_list().cloned().unwrap_or_default());
+    let blobs = facts.blobs.as_ref();
+    assert_eq!(blobs.map(|blobs| blobs.max_fee_per_blob_gas), theirs.max_fee_per_blob_gas().map(U256::from));
+    let hashes = blobs.map(|blobs| blobs.blob_versioned_hashes.iter().map(B256::from).collect::<Vec<_>>());
+    assert_eq!(hashes.as_deref(), theirs.blob_versioned_hashes());
+    assert_eq!(blobs.map(EvmBlobs::gas), theirs.blob_gas_used());
+    let authorizations = facts.authorization_list.iter().map(|entry| {
+        let authorization = Authorization {
+            chain_id: AlloyU256::from(entry.authorization.chain_id.unwrap_or(0)),
+            address: Address::from(entry.authorization.delegate.as_bytes()),
+            nonce: entry.authorization.nonce,
+        };
+        SignedAuthorization::new_unchecked(authorization, entry.y_parity.into(), entry.r, entry.s)
+    });
+    let authorizations = authorizations.collect::<Vec<_>>();
+    assert_eq!(authorizations, theirs.authorization_list().unwrap_or_default());
 
     let signature = sign(&hash);
     let RawSignature::Secp256k1 { r, s, y_parity } = signature else { panic!("wrong curve") };
@@ -112,6 +192,31 @@ fn common_fields(transaction: &impl Transaction) -> serde_json::Value {
     })
 }
 
+fn with_access_list(mut fields: serde_json::Value, access_list: &AccessList) -> serde_json::Value {
+    let item = |item: &AccessListItem| {
+        json!({
+            "address": item.address.to_string(),
+            "storageKeys": item.storage_keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })
+    };
+    fields["accessList"] = access_list.0.iter().map(item).collect();
+    fields
+}
+
+fn dynamic_fields(transaction: &impl Transaction) -> serde_json::Value {
+    let mut fields = common_fields(transaction);
+    fields["maxFeePerGas"] = json!(format!("{:#x}", transaction.max_fee_per_gas()));
+    fields["maxPriorityFeePerGas"] = json!(transaction.max_priority_fee_per_gas().unwrap().to_string());
+    with_access_list(fields, transaction.access_list().unwrap())
+}
+
+fn authorization_fields(entry: &SignedAuthorization) -> serde_json::Value {
+    json!({
+        "chainId": format!("{:#x}", entry.chain_id), "address": entry.address.to_string(), "nonce": entry.nonce.to_string(),
+        "yParity": entry.y_parity(), "r": format!("{:#x}", entry.r()), "s": entry.s().to_string(),
+    })
+}
+
 proptest! {
     #[test]
     fn legacy_transactions(transaction in legacy()) {
@@ -121,38 +226,53 @@ proptest! {
     }
 
     #[test]
+    fn eip_2930_transactions(transaction in eip_2930_transaction()) {
+        let mut fields = with_access_list(common_fields(&transaction), &transaction.access_list);
+        fields["gasPrice"] = json!(transaction.gas_price.to_string());
+        agrees(&transaction, &fields);
+    }
+
+    #[test]
     fn eip_1559_transactions(transaction in eip_1559_transaction()) {
-        let mut fields = common_fields(&transaction);
-        fields["maxFeePerGas"] = json!(format!("{:#x}", transaction.max_fee_per_gas));
-        fields["maxPriorityFeePerGas"] = json!(transaction.max_priority_fee_per_gas.to_string());
-        let item = |item: &AccessListItem| json!({
-            "address": item.address.to_string(),
-            "storageKeys": item.storage_keys.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        });
-        fields["accessList"] = transaction.access_list.0.iter().map(item).collect();
+        agrees(&transaction, &dynamic_fields(&transaction));
+    }
+
+    #[test]
+    fn eip_4844_transactions(transaction in eip_4844_transaction()) {
+        let mut fields = dynamic_fields(&transaction);
+        fields["maxFeePerBlobGas"] = json!(transaction.max_fee_per_blob_gas.to_string());
+        fields["blobVersionedHashes"] =
+            transaction.blob_versioned_hashes.iter().map(ToString::to_string).collect();
+        agrees(&transaction, &fields);
+    }
+
+    #[test]
+    fn eip_7702_transactions(transaction in eip_7702_transaction()) {
+        let mut fields = dynamic_fields(&transaction);
+        fields["authorizationList"] = transaction.authorization_list.iter().map(authorization_fields).collect();
         agrees(&transaction, &fields);
     }
 
     /// Whatever we accept after a byte changed, alloy reads as a transaction with exactly this serialization.
     #[test]
-    fn mutated_serializations(
-        transaction in eip_1559_transaction(), legacy in legacy(), is_legacy: bool, at: prop::sample::Index, byte: u8,
-    ) {
-        let mut unsigned = if is_legacy { legacy.encoded_for_signing() } else { transaction.encoded_for_signing() };
-        let at = at.index(unsigned.len().min(120));
+    fn mutated_serializations(transaction in any_transaction(), at: prop::sample::Index, byte: u8) {
+        let mut unsigned = transaction.encoded_for_signing();
+        let at = at.index(unsigned.len().min(300));
         unsigned[at] = byte;
         if let Ok(ours) = parse_unsigned(&format!("0x{}", hex::encode(&unsigned))) {
             prop_assert_eq!(hash_of(&*ours), keccak256(&unsigned));
             // alloy holds fees in 128 bits.
-            prop_assume!(facts_of(&*ours).fees.cap() <= U256::from(u128::MAX));
+            let facts = facts_of(&*ours);
+            let blob_fee = facts.blobs.as_ref().map_or(U256::ZERO, |blobs| blobs.max_fee_per_blob_gas);
+            prop_assume!(facts.fees.cap().max(blob_fee) <= U256::from(u128::MAX));
             let theirs = TypedTransaction::decode_unsigned(&mut unsigned.as_slice()).unwrap();
             prop_assert_eq!(theirs.encoded_for_signing(), unsigned);
         }
     }
 
     #[test]
-    fn arbitrary_bytes_are_refused_without_panic(bytes in vec(any::<u8>(), 0..300), prefix in 0_usize..4) {
-        let start: &[u8] = [&[][..], &[2], &[0xc9], &[2, 0xf8]][prefix];
+    fn arbitrary_bytes_are_refused_without_panic(bytes in vec(any::<u8>(), 0..300), prefix in 0_usize..6) {
+        let start: &[u8] = [&[][..], &[2], &[0xc9], &[2, 0xf8], &[3, 0xf8], &[4, 0xf8]][prefix];
         let _ = parse_unsigned(&format!("0x{}", hex::encode([start, &bytes].concat())));
     }
 }

@@ -1,7 +1,10 @@
 //! Golden vectors and helpers; tables of malformed inputs and comparisons with alloy are beside.
 
 mod against_alloy;
+mod authorization;
 mod malformed;
+mod malformed_types;
+mod types;
 
 use k256::ecdsa::SigningKey;
 use serde_json::json;

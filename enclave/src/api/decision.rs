@@ -1,0 +1,124 @@
+//! Who asks, whether they may, and the record of it.
+
+use serde_json::value::RawValue;
+use signer_rules::{
+    bundle::{Operation, WalletId},
+    chain::{Facts, facts::ChainScope},
+    hex_bytes::HexBytes,
+    name::Name,
+    policy::{Decision, Query},
+};
+
+use super::{Call, Code, Problem};
+use crate::{
+    audit::Entry,
+    auth::{Unauthenticated, authenticate},
+    boot::{Enclave, Ready},
+};
+
+/// The longest facts in a record, in bytes of JSON: records are kept in memory.
+const MAX_FACTS: usize = 2048;
+
+/// Who asks.
+pub(super) fn who<'a>(ready: &'a Ready, call: &Call) -> Result<&'a Name, Problem> {
+    authenticate(&ready.configured.policy, &call.headers).map_err(Problem::from)
+}
+
+/// What a client asks of a wallet, now.
+pub(super) fn query<'a>(
+    enclave: &Enclave,
+    client: &'a Name,
+    operation: Operation,
+    wallet: WalletId,
+) -> Result<Query<'a>, Problem> {
+    Ok(Query { now: enclave.clock().now()?, client, operation, wallet, chain: ChainScope::None })
+}
+
+/// What came of a request, for its record.
+#[derive(Default)]
+pub(super) struct Deed<'a> {
+    /// The account's address.
+    pub account: Option<&'a str>,
+    /// The member that was not understood.
+    pub rejected: Option<&'a str>,
+    /// What would be signed.
+    pub facts: Option<&'a Facts>,
+    /// Which part of the request it is, if it has several.
+    pub item: Option<u32>,
+    /// SHA-256 of what was signed.
+    pub result_digest: Option<HexBytes<32>>,
+}
+
+/// Decides. A no is recorded here; a yes is recorded by the caller, once it is known what came of it.
+pub(super) fn check(
+    enclave: &Enclave,
+    ready: &Ready,
+    call: &Call,
+    query: &Query<'_>,
+    deed: &Deed<'_>,
+) -> Result<Decision, Problem> {
+    let decision = ready.configured.policy.decide(query);
+    match denial(&decision) {
+        None => Ok(decision),
+        Some(problem) => {
+            record(enclave, ready, call, query, &decision, deed);
+            Err(problem)
+        }
+    }
+}
+
+/// Appends a decision to the audit chain.
+pub(super) fn record(
+    enclave: &Enclave,
+    ready: &Ready,
+    call: &Call,
+    query: &Query<'_>,
+    decision: &Decision,
+    deed: &Deed<'_>,
+) {
+    enclave.audit().record(
+        query.now,
+        &Entry::Decision {
+            client: query.client,
+            wallet: Some(query.wallet),
+            operation: query.operation,
+            account: deed.account.map(str::to_owned),
+            chain_id: match query.chain {
+                ChainScope::Evm(id) => Some(id),
+                ChainScope::None | ChainScope::EveryEvm => None,
+            },
+            request_digest: call.digest(),
+            allowed: decision.is_allowed(),
+            rule: decision.rule(),
+            rejected: deed.rejected,
+            facts: deed.facts.and_then(shown).as_deref(),
+            item: deed.item,
+            policy_version: ready.configured.policy.version(),
+            result_digest: deed.result_digest,
+        },
+    );
+}
+
+/// Facts as a record shows them, unless they are long: what was signed is named by its digest too.
+fn shown(facts: &Facts) -> Option<Box<RawValue>> {
+    let json = serde_json::value::to_raw_value(facts).ok()?;
+    (json.get().len() <= MAX_FACTS).then_some(json)
+}
+
+/// What the caller is told about a decision that is not a yes.
+pub(super) fn denial(decision: &Decision) -> Option<Problem> {
+    let detail = match decision {
+        Decision::Allowed(_) => return None,
+        Decision::DeniedBy(rule) => format!("rule {rule} denies it"),
+        Decision::NotAllowed => "no rule allows it".to_owned(),
+        Decision::NotYetInForce => "the policy bundle is not in force yet".to_owned(),
+        Decision::Expired => "the policy bundle has expired; the admins must sign a new one".to_owned(),
+    };
+    Some(Problem::new(Code::PolicyDenied, detail).by_rule(decision.rule()))
+}
+
+impl From<Unauthenticated> for Problem {
+    fn from(_: Unauthenticated) -> Self {
+        Self::new(Code::Unauthenticated, "sign the request as a client of the policy bundle")
+    }
+}

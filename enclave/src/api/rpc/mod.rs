@@ -1,0 +1,168 @@
+//! JSON-RPC 2.0 for the usual clients: `/rpc/{chain_id}`, `/rpc`, `/v1/wallets/{w}/rpc/{chain_id}`, and their `/geth` forms.
+//!
+//! The methods are those that sign, and the few that clients ask before they do. Everything else of a node's methods is not
+//! found: the enclave has no chain. Each request is decided, signed and recorded as `POST /v1/wallets/{w}/sign` would be.
+
+mod envelope;
+mod fault;
+mod geth;
+mod methods;
+
+use serde_json::value::RawValue;
+use signer_shared::message::ApiResponse;
+
+use super::{
+    Answer, Call, Code, Problem,
+    batch::{MAX_ITEMS, Missing},
+    decision::who,
+    header, success,
+};
+use crate::boot::{Enclave, Ready};
+use envelope::{Body, Request, Response};
+use fault::Fault;
+use methods::{Context, Plan};
+
+/// What a path says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Endpoint<'a> {
+    /// The wallet whose accounts sign; none: every wallet's.
+    wallet: Option<&'a str>,
+    /// The chain that is signed for; none: each transaction must name its own.
+    chain_id: Option<u64>,
+    /// Whether `eth_signTransaction` answers `{raw, tx}`, as geth does, or the raw transaction, as ethers and viem expect.
+    geth: bool,
+}
+
+/// Answers a request or a batch of them. `rest` is what follows `rpc` in the path.
+pub(super) async fn answer(
+    enclave: &Enclave,
+    ready: &Ready,
+    call: &Call,
+    wallet: Option<&str>,
+    rest: &[&str],
+) -> Answer {
+    call.without_query()?;
+    let endpoint = Endpoint::new(wallet, rest)?;
+    let context = Context { enclave, ready, call, client: who(ready, call)?, endpoint };
+    match Body::read(&call.body) {
+        Err(fault) => respond(&Response::fault(None, &fault, call.request_id())),
+        Ok(Body::One(request)) => match answer_all(&context, vec![request]).await?.pop() {
+            Some(response) => respond(&response),
+            None => Ok(no_content()),
+        },
+        Ok(Body::Many(requests)) => {
+            let responses = answer_all(&context, requests).await?;
+            if responses.is_empty() { Ok(no_content()) } else { respond(&responses) }
+        }
+    }
+}
+
+/// Plans all, then carries out all: once something is signed, nothing more may have to be fetched.
+async fn answer_all<'a>(
+    context: &Context<'a>,
+    requests: Vec<Result<Request<'a>, Fault>>,
+) -> Result<Vec<Response<'a>>, super::Stop> {
+    let mut missing = Missing::default();
+    let mut planned: Vec<(Option<&RawValue>, Result<Plan<'a>, Fault>)> = Vec::new();
+    for request in requests {
+        let request = match request {
+            Ok(request) => request,
+            Err(fault) => {
+                planned.push((None, Err(fault)));
+                continue;
+            }
+        };
+        // A notification: nobody would get the signature, so none is made.
+        let Some(id) = request.id else { continue };
+        let plan = match methods::plan(context, &request) {
+            Ok(plan) => Ok(plan),
+            Err(stop) => match missing.note::<Plan<'a>>(Err(stop))? {
+                Some(Err(problem)) => Err(Fault::Problem(problem)),
+                // To be asked again; what stands here is not shown.
+                _ => Err(Fault::Problem(Problem::new(Code::Internal, "an object is missing"))),
+            },
+        };
+        planned.push((Some(id), plan));
+        tokio::task::yield_now().await;
+    }
+    missing.finish()?;
+
+    let mut responses = Vec::with_capacity(planned.len());
+    for (index, (id, plan)) in planned.into_iter().enumerate() {
+        let item = u32::try_from(index).ok();
+        let outcome = match plan {
+            Ok(plan) => methods::carry_out(context, plan, item).await,
+            Err(fault) => Err(fault),
+        };
+        responses.push(match outcome {
+            Ok(result) => Response::result(id, result),
+            Err(Fault::Stop(stop)) => return Err(stop),
+            Err(fault) => Response::fault(id, &fault, context.call.request_id()),
+        });
+        tokio::task::yield_now().await;
+    }
+    Ok(responses)
+}
+
+/// Errors too are 200: the transport worked.
+fn respond(body: &impl serde::Serialize) -> Answer {
+    success(200, body, Vec::new())
+}
+
+/// The answer to notifications.
+fn no_content() -> ApiResponse {
+    let headers = vec![header("content-type", "application/json")];
+    ApiResponse { status: 204, headers, body: Vec::new().into(), writes: Vec::new() }
+}
+
+impl<'a> Endpoint<'a> {
+    fn new(wallet: Option<&'a str>, rest: &[&str]) -> Result<Self, Problem> {
+        let (chain_id, geth) = match rest {
+            [] => (None, false),
+            ["geth"] => (None, true),
+            [chain] => (Some(chain_id(chain)?), false),
+            [chain, "geth"] => (Some(chain_id(chain)?), true),
+            _ => {
+                return Err(Problem::new(
+                    Code::NotFound,
+                    "JSON-RPC is at /rpc/{chain_id} and /rpc/{chain_id}/geth",
+                ));
+            }
+        };
+        Ok(Self { wallet, chain_id, geth })
+    }
+}
+
+/// A chain id in decimal, in its one spelling.
+fn chain_id(text: &str) -> Result<u64, Problem> {
+    let canonical = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| canonical).ok_or_else(|| {
+        Problem::new(Code::NotFound, "a chain id is a decimal number, as in /rpc/1").of_field("chain_id")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_chain_and_shape() {
+        let of =
+            |rest: &[&str]| Endpoint::new(Some("treasury"), rest).map(|found| (found.chain_id, found.geth));
+        assert_eq!(of(&[]), Ok((None, false)));
+        assert_eq!(of(&["geth"]), Ok((None, true)));
+        assert_eq!(of(&["1"]), Ok((Some(1), false)));
+        assert_eq!(of(&["137", "geth"]), Ok((Some(137), true)));
+        for rest in [
+            &["0"][..],
+            &["01"],
+            &["+1"],
+            &["0x1"],
+            &["1", "other"],
+            &["geth", "1"],
+            &["18446744073709551616"],
+        ] {
+            assert!(of(rest).is_err(), "{rest:?}");
+        }
+    }
+}

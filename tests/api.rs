@@ -1,0 +1,24 @@
+//! The API as a client sees it, through the real host and an emulated enclave.
+
+#[path = "api/batch.rs"]
+mod batch;
+#[path = "api/json_rpc.rs"]
+mod json_rpc;
+
+use serde_json::{Value, json};
+use signer_tests::stack::Stack;
+
+/// An EIP-1559 transfer on chain 1.
+fn transfer(nonce: u64) -> Value {
+    json!({
+        "chainId": "0x1", "nonce": format!("{nonce:#x}"), "to": "0x3535353535353535353535353535353535353535",
+        "value": "0x1", "gas": "0x5208", "maxFeePerGas": "0x4a817c800", "maxPriorityFeePerGas": "0x3b9aca00",
+    })
+}
+
+/// Creates a wallet and returns its EVM address.
+async fn create(stack: &Stack, name: &str) -> String {
+    let created = stack.post("/v1/wallets", &json!({"name": name, "kind": "hd"})).await;
+    assert_eq!(created.status, 201, "{created:?}");
+    created.json["accounts"][0]["addresses"]["evm"].as_str().unwrap().to_owned()
+}
