@@ -16,7 +16,7 @@ pub use solana::{
     SolanaAccount, SolanaAccountKey, SolanaInstruction, SolanaMessageVersion, SolanaOffchainMessageFacts,
     SolanaTableLookup, SolanaTransactionFacts,
 };
-pub use typed_data::EvmTypedDataFacts;
+pub use typed_data::{EvmTypedDataFacts, TypedDataDomain, TypedField, TypedInt, TypedValue};
 
 use super::signed::hex_bytes;
 
