@@ -12,8 +12,10 @@ pub use evm::{
     AccessListItem, EvmAuthorizationFacts, EvmFees, EvmMessageFacts, EvmTransactionFacts, EvmTransactionKind,
 };
 pub use solana::{
-    SolanaAccount, SolanaAccountKey, SolanaInstruction, SolanaMessageVersion, SolanaOffchainMessageFacts,
-    SolanaTableLookup, SolanaTransactionFacts,
+    AssociatedTokenInstruction, ComputeBudgetInstruction, MemoInstruction, MemoVersion, SolanaAccount,
+    SolanaAccountKey, SolanaDecodedInstruction, SolanaFees, SolanaInstruction, SolanaMessageVersion,
+    SolanaOffchainFormat, SolanaOffchainMessageFacts, SolanaTableLookup, SolanaTransactionFacts,
+    SystemInstruction, TokenAuthority, TokenInstruction,
 };
 pub use typed_data::EvmTypedDataFacts;
 
