@@ -8,3 +8,4 @@ pub mod measurements;
 pub mod nsm;
 pub mod pki;
 pub mod stack;
+pub mod vectors;

@@ -57,7 +57,9 @@ impl Signed {
             chain_id: number(chain_id.content)?.try_into()?,
             to: to.content.to_vec(),
             value: number(value.content)?,
-            signing_hash: keccak256(&[&[TYPE], list_header(unsigned.len()).as_slice(), &unsigned].concat()),
+            signing_hash: keccak256(
+                &[&[TYPE], rlp_list_header(unsigned.len()).as_slice(), &unsigned].concat(),
+            ),
             y_parity: number(y_parity.content)?.try_into()?,
             signature,
         })
@@ -79,13 +81,13 @@ pub(super) fn keccak256(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// An item of RLP: its content, and the whole with its header.
-struct Item<'a> {
-    content: &'a [u8],
-    whole: &'a [u8],
+pub(crate) struct Item<'a> {
+    pub(crate) content: &'a [u8],
+    pub(crate) whole: &'a [u8],
 }
 
 impl<'a> Item<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, Error> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
         let first = *bytes.first().ok_or("an item is missing")?;
         let long = |base: u8| -> Result<(usize, usize), Error> {
             let digits = usize::from(first - base);
@@ -119,7 +121,7 @@ fn padded(digits: &[u8]) -> Result<[u8; 32], Error> {
     Ok(padded)
 }
 
-fn list_header(length: usize) -> Vec<u8> {
+pub(crate) fn rlp_list_header(length: usize) -> Vec<u8> {
     if let Ok(length @ ..56) = u8::try_from(length) {
         return vec![0xc0 + length];
     }
@@ -141,10 +143,10 @@ mod tests {
 
     #[test]
     fn headers_are_rlp() {
-        assert_eq!(list_header(0), [0xc0]);
-        assert_eq!(list_header(55), [0xf7]);
-        assert_eq!(list_header(56), [0xf8, 56]);
-        assert_eq!(list_header(1024), [0xf9, 4, 0]);
+        assert_eq!(rlp_list_header(0), [0xc0]);
+        assert_eq!(rlp_list_header(55), [0xf7]);
+        assert_eq!(rlp_list_header(56), [0xf8, 56]);
+        assert_eq!(rlp_list_header(1024), [0xf9, 4, 0]);
         assert_eq!(Item::read(&[0x83, 1, 2, 3, 9]).unwrap().content, [1, 2, 3]);
         assert_eq!(Item::read(&[0x7f]).unwrap().content, [0x7f]);
     }

@@ -22,6 +22,7 @@ use std::{net::SocketAddr, time::Duration};
 use serde_json::json;
 use tokio::time::sleep;
 
+pub(crate) use evm::{Item, rlp_list_header};
 pub use report::{Failed, Report};
 pub use site::Site;
 
