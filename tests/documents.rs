@@ -31,9 +31,9 @@ fn members(value: &Value) -> BTreeSet<String> {
 async fn the_readmes_commands_answer_as_shown() {
     let stack = Stack::start_ready().await;
     assert_eq!(stack.post("/v1/wallets", &json!({"name": "treasury", "kind": "hd"})).await.status, 201);
-    let readme = read("README.md");
     let mut ran = 0;
-    for (block, answer) in blocks(&readme, "sh") {
+    let documents = read("README.md") + &read("docs/json-rpc.md");
+    for (block, answer) in blocks(&documents, "sh") {
         for line in block.lines().filter(|line| !line.is_empty()) {
             let Some(script) = line.strip_prefix("scripts/") else {
                 assert!(line.starts_with("curl "), "{line}");
@@ -53,7 +53,7 @@ async fn the_readmes_commands_answer_as_shown() {
             assert!(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(script).is_file(), "{line}");
         }
     }
-    assert_eq!(ran, 3);
+    assert_eq!(ran, 4);
 }
 
 #[test]

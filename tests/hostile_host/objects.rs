@@ -1,6 +1,6 @@
 //! A host keeps the sealed objects.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use signer_shared::message::{Object, Request, Response};
 use signer_tests::stack::{Host, Store};
 
@@ -120,6 +120,64 @@ async fn hostile_index_does_not_survive_a_creation() {
     let answer = host.ask(Request::Api(again)).await.expect("an answer");
     let Response::Api(answer) = answer else { panic!("{answer:?}") };
     assert_eq!((answer.status, answer.writes.len()), (201, first.writes.len() - 1));
+}
+
+/// Attack: an address that leads JSON-RPC to another wallet or account, which then signs in its name. Defence: the index is
+/// sealed under the address, and the account that it leads to must have it.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_index_does_not_lend_an_account() {
+    let mut world = World::booting().await;
+    let mut host = world.host().await;
+    let fingerprint = world.make_ready(&mut host).await;
+    let bundle = world.second_bundle(&fingerprint);
+    let alpha = create_wallet(&mut host, "alpha").await;
+    let beta = create_wallet(&mut host, "beta").await;
+    let address =
+        |wallet: &Value| wallet["accounts"][0]["addresses"]["evm"].as_str().expect("one").to_owned();
+    let index = |wallet: &Value| format!("address/evm/{}", address(wallet).to_ascii_lowercase());
+    let id = |wallet: &Value| format!("id/{}", wallet["id"].as_str().expect("an id"));
+    let honest = host.store.clone();
+    let request = |wallet: &Value| {
+        let params = json!([address(wallet), "0x00"]);
+        json!({"jsonrpc": "2.0", "id": 1, "method": "eth_sign", "params": params}).to_string()
+    };
+    let foreign =
+        [index(&alpha), id(&alpha), id(&beta), wallet_object("alpha")].map(|name| honest[&name].clone());
+    for object in foreign {
+        let mut store = honest.clone();
+        store.insert(index(&beta), object);
+        // An enclave that has seen neither.
+        host = world.reboot(store).await;
+        world.provision(&mut host, &bundle).await;
+        let answer = json_of(&api(&mut host, "POST", "/rpc/1", &request(&beta)).await);
+        assert_eq!(answer["error"]["data"]["code"], "sealed_object_invalid", "{answer}");
+    }
+    host = world.reboot(honest).await;
+    world.provision(&mut host, &bundle).await;
+    let answer = json_of(&api(&mut host, "POST", "/rpc/1", &request(&beta)).await);
+    assert!(answer["result"].is_string(), "{answer}");
+}
+
+/// Attack: in a batch, one wallet's object in another's place. Defence: each item stands for itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_object_in_a_batch_spoils_its_own_item_only() {
+    let mut world = World::booting().await;
+    let mut host = world.host().await;
+    let fingerprint = world.make_ready(&mut host).await;
+    let bundle = world.second_bundle(&fingerprint);
+    for name in ["alpha", "beta"] {
+        create_wallet(&mut host, name).await;
+    }
+    let mut store = host.store.clone();
+    store.insert(wallet_object("beta"), store[&wallet_object("alpha")].clone());
+    host = world.reboot(store).await;
+    world.provision(&mut host, &bundle).await;
+    let item = |wallet: &str| json!({"wallet": wallet, "type": "evm.message", "text": "hello"});
+    let items = json!({"items": [item("alpha"), item("beta"), item("alpha")]}).to_string();
+    let answer = json_of(&api(&mut host, "POST", "/v1/batch", &items).await);
+    let told: Vec<&Value> =
+        answer["items"].as_array().expect("items").iter().map(|item| &item["status"]).collect();
+    assert_eq!(told, [200, 500, 200], "{answer}");
 }
 
 /// Attack: hide a wallet, so that its owner creates it again and gets other addresses. Defence: a name

@@ -3,6 +3,7 @@
 
 pub mod demo;
 pub mod kms;
+pub mod localstack;
 pub mod measurements;
 pub mod nsm;
 pub mod pki;

@@ -120,14 +120,20 @@ fn random_bytes(length: usize) -> Vec<u8> {
     bytes
 }
 
-struct Parts<'a> {
-    key_identifier: &'a [u8],
-    encrypted_key: &'a [u8],
-    iv: &'a [u8],
-    content: &'a [u8],
+/// What differs between envelopes.
+pub(crate) struct Parts<'a> {
+    /// SHA-256 of the recipient's public key in DER.
+    pub(crate) key_identifier: &'a [u8],
+    /// The content key, encrypted to the recipient.
+    pub(crate) encrypted_key: &'a [u8],
+    /// The initialisation vector.
+    pub(crate) iv: &'a [u8],
+    /// The encrypted content.
+    pub(crate) content: &'a [u8],
 }
 
-fn encode(parts: &Parts<'_>, constructed: bool) -> Vec<u8> {
+/// Writes an envelope.
+pub(crate) fn encode(parts: &Parts<'_>, constructed: bool) -> Vec<u8> {
     let version = definite(INTEGER, &[&[2]]);
     let recipient = definite(
         SEQUENCE,

@@ -30,6 +30,7 @@ mod trail;
 pub use self::blob::EncryptionContext;
 pub use self::emulator::{KmsEmulator, KmsHandle, KmsOptions, StartError};
 pub use self::envelope::EnvelopeForm;
+pub(crate) use self::envelope::{Parts as EnvelopeParts, encode as encode_envelope};
 pub use self::error::KmsError;
 pub use self::fault::Fault;
 pub use self::principal::PrincipalSpec;

@@ -6,13 +6,12 @@
 use std::fmt;
 
 use ruint::aliases::U256;
-use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::Rejection;
 
-/// More members than any object we read has; keeps the search for duplicates short.
+/// More members than any object has whose names we know; keeps the search for duplicates short.
 const MAX_MEMBERS: usize = 32;
 /// The largest integer that every JSON implementation keeps exactly: 2^53 - 1.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
@@ -59,6 +58,21 @@ impl<'a> Members<'a> {
         Rejection::new(self.path_of(name), "is missing")
     }
 
+    /// All members, their names fit for paths.
+    pub(super) fn entries(self) -> Result<Vec<(String, Value<'a>)>, Rejection> {
+        let entry = |(name, raw): (String, &'a RawValue)| {
+            if !is_plain(&name) {
+                return Err(Rejection::new(
+                    &self.path,
+                    "has a name that is not 1 to 64 letters, digits, _ or $",
+                ));
+            }
+            let path = format!("{}.{name}", self.path);
+            Ok((name, Value { path, raw }))
+        };
+        self.members.into_iter().map(entry).collect()
+    }
+
     /// Refuses whatever was not taken.
     pub(super) fn finish(self) -> Result<(), Rejection> {
         match self.members.first() {
@@ -98,18 +112,30 @@ impl<'a> Value<'a> {
         serde_json::from_str(self.raw.get()).map_err(|_| self.reject("must be a string"))
     }
 
+    /// The JSON text.
+    pub(super) fn text(&self) -> &'a str {
+        self.raw.get()
+    }
+
     pub(super) fn object(self) -> Result<Members<'a>, Rejection> {
-        match serde_json::from_str::<Pairs<'a>>(self.raw.get()) {
-            Ok(Pairs(members)) => Ok(Members { path: self.path, members }),
+        self.object_of(MAX_MEMBERS)
+    }
+
+    /// An object of at most `max_members` members, which are compared pairwise: keep it small.
+    pub(super) fn object_of(self, max_members: usize) -> Result<Members<'a>, Rejection> {
+        let mut deserializer = serde_json::Deserializer::from_str(self.raw.get());
+        match deserializer.deserialize_map(PairsVisitor { max_members }) {
+            Ok(members) => Ok(Members { path: self.path, members }),
             Err(error) if error.is_data() => {
-                Err(self.reject("must be an object of at most 32 fields, none of them twice"))
+                Err(self
+                    .reject(format!("must be an object of at most {max_members} fields, none of them twice")))
             }
             Err(_) => Err(self.reject("must be an object")),
         }
     }
 
     /// The items, made one by one: a long array of rubbish costs no more than its first item.
-    pub(super) fn array(self) -> Result<impl Iterator<Item = Value<'a>>, Rejection> {
+    pub(super) fn array(self) -> Result<impl ExactSizeIterator<Item = Value<'a>>, Rejection> {
         let items: Vec<&'a RawValue> =
             serde_json::from_str(self.raw.get()).map_err(|_| self.reject("must be an array"))?;
         let at = move |(index, raw)| Value { path: format!("{}[{index}]", self.path), raw };
@@ -170,18 +196,14 @@ fn parse_quantity(text: &str) -> Result<U256, &'static str> {
 
 /// A key that can be shown in a path: anything else stays out of messages and logs.
 fn is_plain(key: &str) -> bool {
-    !key.is_empty() && key.len() <= 64 && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    !key.is_empty()
+        && key.len() <= 64
+        && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$'))
 }
 
-struct Pairs<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PairsVisitor).map(Pairs)
-    }
+struct PairsVisitor {
+    max_members: usize,
 }
-
-struct PairsVisitor;
 
 impl<'de> Visitor<'de> for PairsVisitor {
     type Value = Vec<(String, &'de RawValue)>;
@@ -193,7 +215,7 @@ impl<'de> Visitor<'de> for PairsVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members: Self::Value = Vec::new();
         while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
-            if members.len() >= MAX_MEMBERS {
+            if members.len() >= self.max_members {
                 return Err(A::Error::custom("too many members"));
             }
             if members.iter().any(|(known, _)| *known == key) {

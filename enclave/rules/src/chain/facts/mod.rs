@@ -13,10 +13,12 @@ pub use evm::{
     EvmTransactionFacts, EvmTransactionKind,
 };
 pub use solana::{
-    SolanaAccount, SolanaAccountKey, SolanaInstruction, SolanaMessageVersion, SolanaOffchainMessageFacts,
-    SolanaTableLookup, SolanaTransactionFacts,
+    AssociatedTokenInstruction, ComputeBudgetInstruction, MemoInstruction, MemoVersion, SolanaAccount,
+    SolanaAccountKey, SolanaDecodedInstruction, SolanaFees, SolanaInstruction, SolanaMessageVersion,
+    SolanaOffchainFormat, SolanaOffchainMessageFacts, SolanaTableLookup, SolanaTransactionFacts,
+    SystemInstruction, TokenAuthority, TokenInstruction,
 };
-pub use typed_data::EvmTypedDataFacts;
+pub use typed_data::{EvmTypedDataFacts, TypedDataDomain, TypedField, TypedInt, TypedValue};
 
 use super::signed::hex_bytes;
 

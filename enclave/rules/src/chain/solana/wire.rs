@@ -1,5 +1,7 @@
 //! Solana's wire primitives: fixed-size fields and compact-u16 ("short vec") lengths, read strictly.
 
+use super::SolanaAddress;
+
 /// Why bytes are not what the wire format demands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum WireError {
@@ -43,9 +45,31 @@ impl<'a> Reader<'a> {
         Ok(*array)
     }
 
+    /// Little-endian, like all numbers here.
+    pub(super) fn u16(&mut self) -> Result<u16, WireError> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, WireError> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, WireError> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    pub(super) fn address(&mut self) -> Result<SolanaAddress, WireError> {
+        self.array().map(SolanaAddress::new)
+    }
+
     /// Bytes preceded by their number.
     pub(super) fn bytes(&mut self) -> Result<&'a [u8], WireError> {
         let length = self.length()?;
+        self.take(length)
+    }
+
+    /// This many bytes.
+    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], WireError> {
         let (bytes, rest) = self.rest.split_at_checked(length).ok_or(WireError::Truncated)?;
         self.rest = rest;
         Ok(bytes)

@@ -100,13 +100,6 @@ fn wrong_signatures_are_refused() {
 }
 
 #[test]
-fn version_1_is_named() {
-    let rejection = parse_wire(&[&[0x81][..], &[0; 200]].concat()).err().unwrap();
-    assert_eq!(rejection.field, "transaction");
-    assert!(rejection.message.contains("version 1"), "{rejection}");
-}
-
-#[test]
 fn a_transaction_without_our_signature_names_our_address() {
     let mut draft = Draft::legacy();
     draft.keys[0] = [1; 32];

@@ -1,7 +1,9 @@
 //! A transfer signed end to end, and helpers; malformed inputs and comparisons with solana-message are beside.
 
 mod against_solana_message;
+mod fees;
 mod malformed;
+mod v1;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::json;
@@ -133,6 +135,8 @@ fn facts_describe_a_legacy_transfer() {
         json!({"type": "solana.transaction",
             "version": "legacy", "fee_payer": us, "signers": [us, other],
             "recent_blockhash": SolanaAddress::new([0x33; 32]),
+            "fees": {"compute_unit_limit": null, "compute_unit_price": null, "max_priority_fee": "0",
+                "loaded_accounts_data_size_limit": null, "heap_size": null},
             "account_keys": [
                 {"address": us, "signer": true, "writable": true},
                 {"address": other, "signer": true, "writable": false},
@@ -146,6 +150,9 @@ fn facts_describe_a_legacy_transfer() {
                     {"address": recipient, "signer": false, "writable": true},
                 ],
                 "data": "0x0200000040420f0000000000",
+                "decoded": {"program": "system", "instruction": "transfer", "lamports": "1000000",
+                    "from": {"address": us, "signer": true, "writable": true},
+                    "to": {"address": recipient, "signer": false, "writable": true}},
             }],
             "address_table_lookups": [],
         })
