@@ -166,7 +166,9 @@ fn compressed(key: &ecdsa::VerifyingKey) -> [u8; 33] {
     bytes
 }
 
-fn secp256k1(seed: &Secret<64>, path: &[u32]) -> Result<ecdsa::SigningKey, DerivationError> {
+// Wallets have seeds of 64 bytes. Published cases have shorter ones too, and go through the same code.
+
+fn secp256k1<const N: usize>(seed: &Secret<N>, path: &[u32]) -> Result<ecdsa::SigningKey, DerivationError> {
     let mut key = XPrv::new(seed.expose()).map_err(|_| DerivationError::NoKey)?;
     for index in path {
         key = key.derive_child((*index).into()).map_err(|_| DerivationError::NoKey)?;
@@ -176,7 +178,10 @@ fn secp256k1(seed: &Secret<64>, path: &[u32]) -> Result<ecdsa::SigningKey, Deriv
 
 /// SLIP-10: master `HMAC-SHA512("ed25519 seed", seed)`, children
 /// `HMAC-SHA512(chain code, 00 ‖ key ‖ index)`, all hardened.
-fn ed25519(seed: &Secret<64>, path: &[u32]) -> Result<ed25519_dalek::SigningKey, DerivationError> {
+fn ed25519<const N: usize>(
+    seed: &Secret<N>,
+    path: &[u32],
+) -> Result<ed25519_dalek::SigningKey, DerivationError> {
     let mut node = hmac_sha512(b"ed25519 seed", &[seed.expose()])?;
     for index in path {
         if index & HARDENED == 0 {
@@ -206,3 +211,7 @@ fn hmac_sha512(key: &[u8], parts: &[&[u8]]) -> Result<Secret<64>, DerivationErro
 #[cfg(test)]
 #[path = "derivation_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "derivation_vectors.rs"]
+mod vectors;
