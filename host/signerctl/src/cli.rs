@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    attest, config,
+    attest, config, explain,
     failure::Failure,
     keygen, keyring, kms_policy,
     output::{Report, Terminal},
@@ -60,6 +60,8 @@ enum Command {
     /// Create and look at wallets.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// Show what something would have a wallet sign, before anybody signs it. Needs no appliance.
+    Explain(explain::ExplainArgs),
     /// Ask a running enclave for proof of what it is, and check every part of it.
     Attest(attest::AttestArgs),
     /// Show what a host says about itself and its enclave. Nothing of it is proven: see `attest`.
@@ -97,6 +99,7 @@ impl Cli {
             Command::Keyring(command) => keyring::run(&command, terminal),
             Command::KmsPolicy(args) => kms_policy::run(&args, terminal),
             Command::Wallet(command) => wallet::run(&command, terminal),
+            Command::Explain(args) => explain::run(&args, terminal),
             Command::Attest(args) => attest::run(&args, terminal),
             Command::Status(args) => status::run(&args),
         }

@@ -57,6 +57,24 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(content)
 }
 
+/// Reads a file of at most [`MAX_FILE`] bytes, or, named `-`, standard input.
+pub(crate) fn read_or_stdin(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path != Path::new("-") {
+        return read(path);
+    }
+    let mut content = Vec::new();
+    let most = u64::try_from(MAX_FILE).unwrap_or(u64::MAX).saturating_add(1);
+    io::stdin()
+        .lock()
+        .take(most)
+        .read_to_end(&mut content)
+        .map_err(|error| Failure::new(format!("cannot read standard input: {error}")))?;
+    if content.len() > MAX_FILE {
+        return Err(Failure::new(format!("standard input has more than {MAX_FILE} bytes")));
+    }
+    Ok(content)
+}
+
 /// Reads a file of at most `limit` bytes into a buffer of the caller, who may want it wiped.
 pub(crate) fn read_into(path: &Path, limit: usize, content: &mut Vec<u8>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::new(format!("cannot read {}: {error}", path.display()));

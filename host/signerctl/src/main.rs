@@ -8,6 +8,7 @@ mod attestation;
 mod cli;
 mod config;
 mod envelope;
+mod explain;
 mod failure;
 mod files;
 mod http;

@@ -99,8 +99,9 @@ impl SignedEvmMessage {
 
 /// A Solana off-chain message with our signature.
 ///
-/// JSON: `{"signature":"<base58>","signed_message":"<base64>"}`; the signed message is the envelope: the number of
-/// signatures (one byte), the signatures in the order of the signers (zeros where one is missing), the message.
+/// JSON: `{"signature":"<base58>","signed_message":"<base64>","missing_signers":["<base58>"]}`; the signed message is the
+/// envelope: the number of signatures (one byte), the signatures in the order of the signers (zeros where one is
+/// missing), the message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SignedOffchainMessage {
     /// Our signature, 64 bytes. JSON: base58.

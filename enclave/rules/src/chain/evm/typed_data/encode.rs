@@ -67,20 +67,22 @@ pub(super) fn fixed_bytes(bytes: &[u8]) -> Word {
     word
 }
 
+/// `bool`: 1 or 0.
 pub(super) fn boolean(value: bool) -> Word {
     unsigned(U256::from(u8::from(value)))
 }
 
+/// `uint8` to `uint256`: big-endian.
 pub(super) fn unsigned(value: U256) -> Word {
     value.to_be_bytes()
 }
 
-/// Two's complement, with the sign in all bits above the type's.
+/// `int8` to `int256`: two's complement, with the sign in all bits above the type's.
 pub(super) fn signed(value: TypedInt) -> Word {
     if value.negative { unsigned(value.magnitude.wrapping_neg()) } else { unsigned(value.magnitude) }
 }
 
-/// The number that the 20 bytes are.
+/// `address`: the number that the 20 bytes are.
 pub(super) fn address(value: &EvmAddress) -> Word {
     let mut word = [0; 32];
     word.iter_mut().skip(12).zip(value.as_bytes()).for_each(|(to, from)| *to = *from);

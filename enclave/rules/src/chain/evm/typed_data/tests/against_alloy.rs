@@ -24,7 +24,7 @@ impl Tape<'_> {
     }
 }
 
-/// Sorted otherwise by case, and of every kind of character.
+/// They sort otherwise without regard to case, and have every kind of character.
 const NAMES: [&str; 6] = ["Zebra", "_under", "$dollar", "apple", "Z9", "Apple"];
 const MEMBERS: [&str; 5] = ["a", "from", "_x1", "$", "Amount"];
 
@@ -34,15 +34,15 @@ fn types(tape: &mut Tape<'_>) -> Vec<(String, Vec<(String, String)>)> {
     let start = tape.below(NAMES.len());
     let name = |n: usize| NAMES[(n + start) % NAMES.len()].to_owned();
     let definition = |n: usize| {
+        let later: Vec<String> = (n + 1..count).map(name).collect();
         let members = tape.below(MEMBERS.len() + 1);
-        let member =
-            |m: usize| (MEMBERS[m].to_owned(), member_type(tape, (n + 1..count).map(name).collect()));
+        let member = |m: usize| (MEMBERS[m].to_owned(), member_type(tape, &later));
         (name(n), (0..members).map(member).collect())
     };
     (0..count).map(definition).collect()
 }
 
-fn member_type(tape: &mut Tape<'_>, structs: Vec<String>) -> String {
+fn member_type(tape: &mut Tape<'_>, structs: &[String]) -> String {
     let mut kind = match tape.below(9) {
         0 => "bool".to_owned(),
         1 => "address".to_owned(),
@@ -135,7 +135,7 @@ fn alloy(json: &str) -> Option<[u8; 32]> {
     typed.eip712_signing_hash().ok().map(|hash| hash.0)
 }
 
-/// Every scalar of a document, by its JSON pointer.
+/// Every value of a document, by its JSON pointer.
 fn places(value: &Json, pointer: &str, found: &mut Vec<String>) {
     found.push(pointer.to_owned());
     match value {

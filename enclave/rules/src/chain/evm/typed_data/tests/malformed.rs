@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Sets what is at a JSON pointer of the example; `null` at a member removes nothing: see [`without`].
+/// The example with another value at a JSON pointer.
 fn with(pointer: &str, value: serde_json::Value) -> String {
     let mut document = mail();
     let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -15,6 +15,7 @@ fn with(pointer: &str, value: serde_json::Value) -> String {
     document.to_string()
 }
 
+/// The example without the member at a JSON pointer.
 fn without(pointer: &str) -> String {
     let mut document = mail();
     let (parent, name) = pointer.rsplit_once('/').unwrap();
@@ -22,6 +23,7 @@ fn without(pointer: &str) -> String {
     document.to_string()
 }
 
+/// Refused, with a rejection of this field below `typed_data`.
 fn refused(json: &str, field: &str) {
     let rejection = read(json).expect_err(json);
     assert_eq!(rejection.field, format!("typed_data{field}"), "{json}: {rejection}");
@@ -163,6 +165,8 @@ fn messages() {
     refused(&without("/message/contents"), ".message.contents");
     refused(&with("/message/amount", json!("1")), ".message.amount");
     refused(&with("/message/to/amount", json!("1")), ".message.to.amount");
+    refused(&with("/message/to/$", json!("1")), ".message.to.$");
+    // Such a name is not repeated in paths and logs.
     refused(&with("/message/to/a b", json!("1")), ".message.to");
     refused(&with("/message/to", json!(null)), ".message.to");
     refused(&with("/message/to", json!([])), ".message.to");
