@@ -99,8 +99,8 @@ fn an_authorization_list_is_listed_and_warned_of() {
     }}));
     let human = explained(&text).human;
     for line in [
-        "authorization list [1]\n  chain id   5\n  address    0x0000000000000000000000000000000000000000\n  revokes    yes",
-        "  chain id   none: every chain",
+        "authorization list [1]\n  chain id  5\n  address   0x0000000000000000000000000000000000000000\n  revokes   yes",
+        "  chain id  none: every chain",
         "warning: authorization list [0]: hands its account",
         "warning: authorization list [0]: valid on every chain",
         "warning: authorization list [1]: removes the code",
