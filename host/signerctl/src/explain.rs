@@ -57,9 +57,9 @@ fn explain(content: &[u8], kind: Option<&str>, style: Style) -> Result<Report, F
     let facts = chain::describe(&given.kind, &given.body()).map_err(|rejection| rejected(&rejection))?;
 
     let mut parts = vec![style.bold(&title(&given))];
-    let context: Vec<(&str, String)> = given.context();
-    if !context.is_empty() {
-        parts.push(fields(&context));
+    let asked = given.asked();
+    if !asked.is_empty() {
+        parts.push(fields(&asked));
     }
     parts.push(listing::render(&facts)?);
     let warnings: Vec<String> = warnings::of(&facts)
