@@ -104,7 +104,7 @@ impl Given {
     }
 
     /// Who is asked to sign, as far as the request says.
-    pub(super) fn context(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn asked(&self) -> Vec<(&'static str, String)> {
         let request = &self.request;
         let given = [("wallet", &request.wallet), ("path", &request.path), ("address", &request.address)];
         given.into_iter().filter_map(|(label, value)| Some((label, clean(value.as_ref()?)))).collect()
