@@ -100,6 +100,7 @@ impl Given {
             message: request.message.as_deref(),
             text: request.text.as_deref(),
             digest: request.digest.as_deref(),
+            chain_id: None,
         }
     }
 
