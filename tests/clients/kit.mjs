@@ -3,18 +3,24 @@
 import {
   address,
   appendTransactionMessageInstruction,
+  compileOffchainMessageEnvelope,
   compileTransaction,
   createTransactionMessage,
   generateKeyPairSigner,
   getBase58Encoder,
   getBase64EncodedWireTransaction,
+  getBase64Decoder,
   getBase64Encoder,
+  getOffchainMessageEnvelopeDecoder,
   getTransactionDecoder,
   isFullySignedTransaction,
   lamports,
+  offchainMessageApplicationDomain,
+  offchainMessageContentUtf8Of1232BytesMax,
   pipe,
   setTransactionMessageFeePayer,
   setTransactionMessageLifetimeUsingBlockhash,
+  verifyOffchainMessageEnvelope,
   verifySignature,
 } from "@solana/kit";
 import { getTransferSolInstruction } from "@solana-program/system";
@@ -95,3 +101,19 @@ await check("a changed message is refused by the chain", async () => {
   messageBytes[messageBytes.length - 2] ^= 1;
   assert.ok(svm.sendTransaction({ ...decoded, messageBytes }) instanceof FailedTransactionMetadata);
 });
+const offchain = { 0: { applicationDomain: offchainMessageApplicationDomain("11111111111111111111111111111111") }, 1: {} };
+offchain[0].content = offchainMessageContentUtf8Of1232BytesMax("Grüezi, off chain");
+offchain[1].content = "Grüezi, off chain";
+for (const version of [0, 1]) {
+  await check(`off-chain message, version ${version}, verifyOffchainMessageEnvelope`, async () => {
+    const requiredSignatories = [{ address: from }];
+    const { content } = compileOffchainMessageEnvelope({ version, requiredSignatories, ...offchain[version] });
+    const { signed_message: envelope } = await sign({
+      type: "solana.offchain_message",
+      message: getBase64Decoder().decode(content),
+    });
+    const decoded = getOffchainMessageEnvelopeDecoder().decode(getBase64Encoder().encode(envelope));
+    assert.deepEqual(decoded.content, content);
+    await verifyOffchainMessageEnvelope(decoded);
+  });
+}
