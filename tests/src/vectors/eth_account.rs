@@ -23,7 +23,8 @@ const TABLE: &[Refusal] = &[];
 struct Typed {
     group: String,
     name: String,
-    typed_data: Box<RawValue>,
+    #[serde(rename = "typed_data")]
+    data: Box<RawValue>,
     digest: Option<String>,
 }
 
@@ -33,7 +34,7 @@ pub(super) fn typed_data(folder: &Path) -> Result<Tally, Error> {
     let mut tally = Tally::new("eth-account typed data", TABLE);
     for case in read::<Vec<Typed>>(folder, "eth-account/typed-data.json")? {
         let expected = REFUSED.iter().find(|(name, _)| *name == case.name).map(|(_, kind)| *kind);
-        let made = key.sign_typed_data(&case.typed_data).map(|(digest, _)| Some(digest.to_vec()));
+        let made = key.sign_typed_data(&case.data).map(|(digest, _)| Some(digest.to_vec()));
         let published = case.digest.as_deref().map(bytes).transpose()?;
         tally.judge(format!("{}/{}", case.group, case.name), expected, made, &published);
     }
