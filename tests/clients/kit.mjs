@@ -18,8 +18,10 @@ import {
   offchainMessageApplicationDomain,
   offchainMessageContentUtf8Of1232BytesMax,
   pipe,
+  setTransactionMessageComputeUnitLimit,
   setTransactionMessageFeePayer,
   setTransactionMessageLifetimeUsingBlockhash,
+  setTransactionMessageLoadedAccountsDataSizeLimit,
   verifyOffchainMessageEnvelope,
   verifySignature,
 } from "@solana/kit";
@@ -50,6 +52,9 @@ function transfer(version, to, payer = from) {
         getTransferSolInstruction({ source: treasury, destination: to, amount }),
         message,
       ),
+    // Version 1 has no defaults: what it does not ask for, it does not get.
+    (message) => (version === 1 ? setTransactionMessageComputeUnitLimit(10_000, message) : message),
+    (message) => (version === 1 ? setTransactionMessageLoadedAccountsDataSizeLimit(65_536, message) : message),
   );
 }
 

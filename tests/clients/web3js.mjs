@@ -1,6 +1,7 @@
 // web3.js 4: eth and personal, on the signer's own endpoint, and on a router for sendTransaction.
 
 import { Web3 } from "web3";
+import { getEncodedEip712Data } from "web3-eth-abi";
 
 import { accessList, assert, check, message, mine, mined, nonce, recipient, site, typedDataWithDomain } from "./check.mjs";
 
@@ -33,7 +34,7 @@ await check("eth.sign, recovered", async () => {
 });
 await check("eth.signTypedData, recovered", async () => {
   const signature = await web3.eth.signTypedData(site.evm, typedDataWithDomain, false);
-  const digest = web3.eth.abi.getEncodedEip712Data(typedDataWithDomain, true);
+  const digest = getEncodedEip712Data(typedDataWithDomain, true);
   isOurs(web3.eth.accounts.recover(digest, signature, true));
 });
 for (const [type, more] of [

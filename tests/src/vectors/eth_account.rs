@@ -15,9 +15,65 @@ const TYPE: u8 = 3;
 const UNSIGNED_FIELDS: usize = 11;
 
 /// Which cases are refused, by name and kind.
-const REFUSED: &[(&str, &str)] = &[];
+const REFUSED: &[(&str, &str)] = &[
+    ("valid_space_in_custom_type_fieldname", NAME),
+    ("valid_primary_type_is_empty_string", NAME),
+    ("valid_space_in_custom_type_metamask_returns_empty_string_if_non_alphanum_in_custom_type", NAME),
+    ("invalid_data_field_name_does_not_match_type_field_name", NAME),
+    ("valid_missing_eip712_type_metamask_ignores_domain_data_if_domain_types_not_present", MISSING),
+    ("valid_missing_primary_type_key_metamask_requires_primary_type_key", MISSING),
+    ("valid_missing_primary_type_key_and_eip712domain_type_metamask_needs_primarytype", MISSING),
+    ("valid_eip712_example_ethers_does_not_accept_recursive_custom_types", MISSING),
+    ("one_arg_invalid_domain_type_not_in_domain_values", MISSING),
+    ("one_arg_invalid_non_primary_type_for_primary_type", MISSING),
+    ("one_arg_invalid_domain_value_not_in_domain_types", UNDECLARED),
+    ("valid_null_value_for_custom_type_ethers_requires_non_null", NULL),
+    ("valid_int_value_for_string_type_ethers_handles_mismatched_type_and_value_differently", WRONG_VALUE),
+    ("invalid_char_string_invalid_for_int_type", WRONG_VALUE),
+    ("invalid_single_array_value_for_nested_array_type", WRONG_VALUE),
+    ("invalid_string_array_value_for_nested_string_array_type", WRONG_VALUE),
+    ("invalid_bad_uint_field_type_in_types_passed_an_int", NO_TYPE),
+    ("invalid_bad_uint_field_type_in_types_passed_a_string", NO_TYPE),
+    ("invalid_undefined_field_type_in_types", NO_TYPE),
+    ("invalid_custom_typed_used_but_not_defined", NO_TYPE),
+    ("one_arg_invalid_undefined_type_for_primary_type", NO_TYPE),
+];
 
-const TABLE: &[Refusal] = &[];
+const NAME: &str = "a name that is no identifier";
+const MISSING: &str = "something is missing";
+const UNDECLARED: &str = "a member that no type declares";
+const NULL: &str = "null for a struct";
+const WRONG_VALUE: &str = "a value of another type than declared";
+const NO_TYPE: &str = "a type that does not exist";
+
+const TABLE: &[Refusal] = &[
+    Refusal {
+        kind: NAME,
+        count: 4,
+        says: "letter",
+        why: "with other characters in names, encodeType would not say where one ends",
+    },
+    Refusal {
+        kind: MISSING,
+        count: 6,
+        says: "is missing",
+        why: "libraries put different things in its place, or leave the domain out of the hash",
+    },
+    Refusal {
+        kind: UNDECLARED,
+        count: 1,
+        says: "is not a known field",
+        why: "it would be shown and not signed",
+    },
+    Refusal { kind: NULL, count: 1, says: "must not be null", why: "EIP-712 gives it no encoding" },
+    Refusal {
+        kind: WRONG_VALUE,
+        count: 4,
+        says: "must ",
+        why: "libraries convert it differently, so the signature would be for whichever asks",
+    },
+    Refusal { kind: NO_TYPE, count: 5, says: "one of the types", why: "nothing says how to encode it" },
+];
 
 #[derive(Deserialize)]
 struct Typed {
