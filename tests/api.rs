@@ -4,6 +4,12 @@
 mod batch;
 #[path = "api/json_rpc.rs"]
 mod json_rpc;
+#[path = "api/kinds.rs"]
+mod kinds;
+#[path = "api/malformed.rs"]
+mod malformed;
+#[path = "api/solana.rs"]
+mod solana;
 
 use serde_json::{Value, json};
 use signer_tests::stack::Stack;

@@ -24,9 +24,9 @@ use input::Given;
 /// Show what something would have a wallet sign, before anybody signs it. Needs no appliance.
 #[derive(Args)]
 #[command(after_help = "FILE holds one of:\n  \
-    {\"type\": \"evm.transaction\", \"transaction\": {...}}   a body of POST /v1/wallets/{wallet}/sign, of any type\n  \
-    0x02f8...                                          an EVM transaction, unsigned or signed\n  \
-    AQAAAA...                                          a Solana transaction in base64\n\n\
+    {\"type\": \"evm.transaction\", \"transaction\": {...}}  the body of a sign request, of any type\n  \
+    0x02f8...                                         an EVM transaction, unsigned or signed\n  \
+    AQAAAA...                                         a Solana transaction in base64\n\n\
     With --type, hex or base64 can also be a message or a digest.\n\n\
     Examples:\n  \
     signerctl explain request.json\n  \
@@ -57,9 +57,9 @@ fn explain(content: &[u8], kind: Option<&str>, style: Style) -> Result<Report, F
     let facts = chain::describe(&given.kind, &given.body()).map_err(|rejection| rejected(&rejection))?;
 
     let mut parts = vec![style.bold(&title(&given))];
-    let context: Vec<(&str, String)> = given.context();
-    if !context.is_empty() {
-        parts.push(fields(&context));
+    let asked = given.asked();
+    if !asked.is_empty() {
+        parts.push(fields(&asked));
     }
     parts.push(listing::render(&facts)?);
     let warnings: Vec<String> = warnings::of(&facts)

@@ -58,7 +58,7 @@ impl Problem {
     }
 
     pub(super) fn not_found() -> Self {
-        let detail = "there is nothing here: the API is below /v1/ and /rpc";
+        let detail = "there is nothing here: /openapi.json describes what there is";
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 

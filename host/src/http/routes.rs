@@ -13,6 +13,9 @@ use super::{App, Response, forward, problem::Problem, request_id};
 /// take in twice as much.
 pub(super) const MAX_HEAD: usize = 32 * 1024;
 
+/// The API's description, which the end-to-end tests hold every exchange against.
+const DESCRIPTION: &str = include_str!("../../openapi.json");
+
 /// Nonces of attestation documents, in bytes.
 const NONCE: std::ops::RangeInclusive<usize> = 16..=64;
 
@@ -43,6 +46,8 @@ where
             read_only(request.method())?;
             app.health.ready().map(|()| text("ready\n")).map_err(|reason| Problem::not_ready(&reason))
         }
+        "/openapi.json" => read_only(request.method())
+            .map(|()| answer_of(Bytes::from_static(DESCRIPTION.as_bytes()), "application/json")),
         "/v1/status" => read_only(request.method()).map(|()| json(&status(app))),
         "/v1/attestation" => {
             read_only(request.method())?;
@@ -123,6 +128,18 @@ fn answer_of(body: Bytes, kind: &'static str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_description_is_json_and_knows_the_hosts_own_paths() {
+        let description: Value = serde_json::from_str(DESCRIPTION).unwrap();
+        assert_eq!(description["openapi"], "3.1.0");
+        assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
+        for path in ["/healthz", "/readyz", "/openapi.json", "/v1/status", "/v1/attestation"] {
+            for method in ["get", "head"] {
+                assert!(description["paths"][path][method].is_object(), "{method} {path}");
+            }
+        }
+    }
 
     #[test]
     fn nonces_are_16_to_64_bytes_of_hexadecimal() {

@@ -16,19 +16,19 @@ const SIGNED_ITEMS: usize = 9;
 
 /// What is looked at of a signed transaction.
 #[derive(Debug)]
-pub(super) struct Signed {
-    pub(super) chain_id: u64,
-    pub(super) to: Vec<u8>,
-    pub(super) value: u128,
+pub(crate) struct Signed {
+    pub(crate) chain_id: u64,
+    pub(crate) to: Vec<u8>,
+    pub(crate) value: u128,
     /// Keccak-256 of what was signed.
-    pub(super) signing_hash: [u8; 32],
+    pub(crate) signing_hash: [u8; 32],
     y_parity: u8,
     signature: [u8; 64],
 }
 
 impl Signed {
     /// Reads a signed serialisation.
-    pub(super) fn parse(transaction: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn parse(transaction: &[u8]) -> Result<Self, Error> {
         let (TYPE, list) =
             transaction.split_first().ok_or("an empty transaction").map(|(kind, rest)| (*kind, rest))?
         else {
@@ -66,7 +66,7 @@ impl Signed {
     }
 
     /// The address of whoever signed it.
-    pub(super) fn sender(&self) -> Result<Vec<u8>, Error> {
+    pub(crate) fn sender(&self) -> Result<Vec<u8>, Error> {
         let recovery = RecoveryId::try_from(i32::from(self.y_parity))?;
         let signature = RecoverableSignature::from_compact(&self.signature, recovery)?;
         let key = Secp256k1::verification_only()
@@ -76,7 +76,7 @@ impl Signed {
 }
 
 /// Keccak-256, as Ethereum has it.
-pub(super) fn keccak256(bytes: &[u8]) -> [u8; 32] {
+pub(crate) fn keccak256(bytes: &[u8]) -> [u8; 32] {
     Keccak256::digest(bytes).into()
 }
 

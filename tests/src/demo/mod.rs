@@ -6,7 +6,7 @@
 
 mod appliance;
 mod attacks;
-mod evm;
+pub(crate) mod evm;
 mod instance_role;
 mod kms;
 mod operator;
@@ -15,7 +15,7 @@ mod report;
 mod setup;
 mod signing;
 mod site;
-mod solana;
+pub(crate) mod solana;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -12,7 +12,7 @@ const SYSTEM_PROGRAM: [u8; 32] = [0; 32];
 const TRANSFER: u32 = 2;
 
 /// A legacy message that transfers lamports. All lengths are short enough to be one byte.
-pub(super) fn transfer_message(
+pub(crate) fn transfer_message(
     from: &[u8; 32],
     to: &[u8; 32],
     blockhash: &[u8; 32],
@@ -28,22 +28,22 @@ pub(super) fn transfer_message(
 }
 
 /// The wire format: one signature, or zeros in its place, and the message.
-pub(super) fn with_signature(signature: &[u8; 64], message: &[u8]) -> Vec<u8> {
+pub(crate) fn with_signature(signature: &[u8; 64], message: &[u8]) -> Vec<u8> {
     [&[1], signature.as_slice(), message].concat()
 }
 
 /// An address's public key.
-pub(super) fn key(address: &str) -> Result<[u8; 32], Error> {
+pub(crate) fn key(address: &str) -> Result<[u8; 32], Error> {
     base58(address)
 }
 
 /// A signature as the API writes it.
-pub(super) fn signature(text: &str) -> Result<[u8; 64], Error> {
+pub(crate) fn signature(text: &str) -> Result<[u8; 64], Error> {
     base58(text)
 }
 
 /// Verifies a signature over a message.
-pub(super) fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
+pub(crate) fn verify(key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> Result<(), Error> {
     UnparsedPublicKey::new(&ED25519, key)
         .verify(message, signature)
         .map_err(|_| "the signature does not verify".into())

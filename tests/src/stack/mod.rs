@@ -171,6 +171,16 @@ impl Stack {
         fs::read_to_string(self.path("ready")).unwrap_or_default().trim().to_owned()
     }
 
+    /// The enclave's process id, while there is one.
+    pub fn enclave_id(&self) -> Option<u32> {
+        self.enclave.as_ref().map(Process::id)
+    }
+
+    /// The host's process id, while there is one.
+    pub fn host_id(&self) -> Option<u32> {
+        self.host.as_ref().map(Process::id)
+    }
+
     /// Starts the enclave.
     pub fn start_enclave(&mut self) {
         let mut command = Command::new(binary("emulated-enclave"));

@@ -100,11 +100,12 @@ impl Given {
             message: request.message.as_deref(),
             text: request.text.as_deref(),
             digest: request.digest.as_deref(),
+            chain_id: None,
         }
     }
 
     /// Who is asked to sign, as far as the request says.
-    pub(super) fn context(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn asked(&self) -> Vec<(&'static str, String)> {
         let request = &self.request;
         let given = [("wallet", &request.wallet), ("path", &request.path), ("address", &request.address)];
         given.into_iter().filter_map(|(label, value)| Some((label, clean(value.as_ref()?)))).collect()

@@ -33,52 +33,42 @@ enum Node {
     Object(Vec<(String, Node)>),
 }
 
-/// The rows of an object: what fits a line first comes in two columns, what does not follows indented.
+/// An object: what fits a line first, in two columns, then the objects inside it, indented.
 fn block(operation: &str, members: &[(String, Node)]) -> String {
-    let mut rows: Vec<(String, String)> = Vec::new();
-    let mut below: Vec<String> = Vec::new();
+    let mut block = Block::default();
     for (name, node) in members {
-        let label = clean(&name.replace('_', " "));
+        block.add(operation, name, clean(&name.replace('_', " ")), node);
+    }
+    let rows: Vec<(&str, String)> =
+        block.rows.iter().map(|(label, value)| (label.as_str(), value.clone())).collect();
+    let table = Some(fields(&rows)).filter(|table| !table.is_empty());
+    table.into_iter().chain(block.below).collect::<Vec<_>>().join("\n")
+}
+
+#[derive(Default)]
+struct Block {
+    rows: Vec<(String, String)>,
+    below: Vec<String>,
+}
+
+impl Block {
+    /// Adds a member; the items of a list are labelled with their places.
+    fn add(&mut self, operation: &str, name: &str, label: String, node: &Node) {
         match node {
-            Node::Null => rows.push((label, absent(operation, name).to_owned())),
-            Node::Text(text) => rows.push((label, value(operation, name, text))),
-            Node::List(items) if items.is_empty() => rows.push((label, "none".to_owned())),
-            Node::Object(members) if members.is_empty() => rows.push((label, "none".to_owned())),
-            Node::Object(members) => {
-                below.push(format!("{label}\n{}", indented(&block(operation, members))));
-            }
+            Node::Null => self.rows.push((label, absent(operation, name).to_owned())),
+            Node::Text(text) => self.rows.push((label, value(operation, name, text))),
+            Node::List(items) if items.is_empty() => self.rows.push((label, "none".to_owned())),
             Node::List(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    let label = format!("{label} [{index}]");
-                    match item {
-                        Node::Object(members) => {
-                            below.push(format!("{label}\n{}", indented(&block(operation, members))));
-                        }
-                        Node::List(items) => {
-                            below.push(format!("{label}\n{}", indented(&list(operation, items))))
-                        }
-                        Node::Text(text) => rows.push((label, value(operation, name, text))),
-                        Node::Null => rows.push((label, "-".to_owned())),
-                    }
+                    self.add(operation, name, format!("{label} [{index}]"), item);
                 }
+            }
+            Node::Object(members) if members.is_empty() => self.rows.push((label, "none".to_owned())),
+            Node::Object(members) => {
+                self.below.push(format!("{label}\n{}", indented(&block(operation, members))));
             }
         }
     }
-    let rows: Vec<(&str, String)> =
-        rows.iter().map(|(label, value)| (label.as_str(), value.clone())).collect();
-    let table = Some(fields(&rows)).filter(|table| !table.is_empty());
-    table.into_iter().chain(below).collect::<Vec<_>>().join("\n")
-}
-
-/// A list inside a list: its items are named by their places.
-fn list(operation: &str, items: &[Node]) -> String {
-    let lines = items.iter().enumerate().map(|(index, item)| match item {
-        Node::Null => format!("[{index}] -"),
-        Node::Text(text) => format!("[{index}] {}", value(operation, "", text)),
-        Node::List(items) => format!("[{index}]\n{}", indented(&list(operation, items))),
-        Node::Object(members) => format!("[{index}]\n{}", indented(&block(operation, members))),
-    });
-    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What the absence of a member means.

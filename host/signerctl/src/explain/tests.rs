@@ -26,7 +26,7 @@ fn refused(text: &str, kind: Option<&str>) -> Failure {
     explain(text.as_bytes(), kind, Terminal::plain().style()).err().unwrap()
 }
 
-fn request(body: Value) -> String {
+fn request(body: &Value) -> String {
     body.to_string()
 }
 
@@ -73,7 +73,7 @@ fn a_signed_transaction_is_that_without_its_signature() {
 
 #[test]
 fn a_request_is_explained_with_who_is_asked() {
-    let text = request(json!({
+    let text = request(&json!({
         "wallet": "treasury", "type": "evm.authorization", "path": "m/44'/60'/0'/0/0",
         "authorization": {"chainId": 0, "address": "0x63c0c19a282a1b52b07dd5a65b58948a07dae32b", "nonce": 1},
     }));
@@ -89,7 +89,7 @@ fn a_request_is_explained_with_who_is_asked() {
 #[test]
 fn an_authorization_list_is_listed_and_warned_of() {
     let entry = |chain_id: u64, address: &str| json!({"chainId": chain_id, "address": address, "nonce": 1, "yParity": 0, "r": 7, "s": 8});
-    let text = request(json!({"type": "evm.transaction", "transaction": {
+    let text = request(&json!({"type": "evm.transaction", "transaction": {
         "chainId": 1, "nonce": 0, "gas": 100_000, "maxFeePerGas": 2, "maxPriorityFeePerGas": 1,
         "to": "0x3535353535353535353535353535353535353535",
         "authorizationList": [
@@ -99,8 +99,8 @@ fn an_authorization_list_is_listed_and_warned_of() {
     }}));
     let human = explained(&text).human;
     for line in [
-        "authorization list [1]\n  chain id   5\n  address    0x0000000000000000000000000000000000000000\n  revokes    yes",
-        "  chain id   none: every chain",
+        "authorization list [1]\n  chain id  5\n  address   0x0000000000000000000000000000000000000000\n  revokes   yes",
+        "  chain id  none: every chain",
         "warning: authorization list [0]: hands its account",
         "warning: authorization list [0]: valid on every chain",
         "warning: authorization list [1]: removes the code",
@@ -116,7 +116,7 @@ fn what_is_signed_unseen_or_everywhere_is_warned_of() {
     let digest = format!("0x{}", "ab".repeat(32));
     let report = explain(digest.as_bytes(), Some("raw.digest"), Terminal::plain().style()).unwrap();
     assert!(report.human.contains("warning: signed unseen"));
-    let creation = request(json!({"type": "evm.transaction", "transaction": {
+    let creation = request(&json!({"type": "evm.transaction", "transaction": {
         "chainId": null, "nonce": 0, "gas": 100_000, "gasPrice": 1, "data": "0x00",
     }}));
     let human = explained(&creation).human;
@@ -127,16 +127,16 @@ fn what_is_signed_unseen_or_everywhere_is_warned_of() {
 
 #[test]
 fn text_of_others_cannot_paint() {
-    let text = request(json!({"type": "evm.message", "text": "pay\n\u{1b}[2Jme", "address": "\u{202e}x"}));
+    let text = request(&json!({"type": "evm.message", "text": "pay\n\u{1b}[2Jme", "address": "\u{202e}x"}));
     let human = explained(&text).human;
     assert!(human.contains("pay\\u{a}\\u{1b}[2Jme") && human.contains("\\u{202e}x"), "{human}");
-    let long = request(json!({"type": "evm.message", "text": "x".repeat(1000)}));
+    let long = request(&json!({"type": "evm.message", "text": "x".repeat(1000)}));
     assert!(explained(&long).human.contains("xxx... and 700 more characters"));
 }
 
 #[test]
 fn rejections_name_the_field() {
-    let text = request(json!({"type": "evm.transaction", "transaction": {"nonce": 0, "blobs": []}}));
+    let text = request(&json!({"type": "evm.transaction", "transaction": {"nonce": 0, "blobs": []}}));
     let failure = refused(&text, None);
     assert_eq!(failure.exit(), EXIT_FAILED);
     assert!(failure.to_string().starts_with("this would be rejected: transaction.blobs: "), "{failure}");
