@@ -7,6 +7,7 @@ pub mod kms;
 pub mod localstack;
 pub mod measurements;
 pub mod nsm;
+pub mod openapi;
 pub mod pki;
 pub mod stack;
 pub mod vectors;
