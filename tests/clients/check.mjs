@@ -54,7 +54,12 @@ export async function mine(raw, type) {
 
 /** The same for a transaction that somebody has sent. */
 export async function mined(hash, type) {
-  const receipt = await chain("eth_getTransactionReceipt", hash);
+  // A node answers before it mines.
+  let receipt;
+  for (let attempt = 0; !receipt && attempt < 100; attempt += 1) {
+    receipt = await chain("eth_getTransactionReceipt", hash);
+    if (!receipt) await new Promise((resolve) => setTimeout(resolve, 200));
+  }
   assert.ok(receipt, `${hash} is not mined`);
   assert.equal(receipt.status, "0x1");
   assert.equal(receipt.from.toLowerCase(), site.evm.toLowerCase());
