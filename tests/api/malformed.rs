@@ -67,7 +67,7 @@ async fn fields_of_evm_transactions() {
         row(json!({"nonce": "-1"}), "transaction.nonce"),
         row(json!({"value": format!("0x1{}", "0".repeat(64))}), "transaction.value"),
         row(json!({"value": 9_007_199_254_740_992_u64}), "transaction.value"),
-        row(json!({"chainId": "0x0"}), "transaction.chainId"),
+        row(json!({"chainId": "0x8000000000000000"}), "transaction.chainId"),
         row(json!({"chainId": null}), "transaction.chainId"),
         row(json!({"to": "0x35"}), "transaction.to"),
         row(json!({"to": "0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB49"}), "transaction.to"),

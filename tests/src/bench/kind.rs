@@ -13,6 +13,8 @@ use crate::demo::{evm, solana};
 pub(super) const BATCH: u64 = 256;
 /// One answer of this many is kept, and its signatures verified once the stage is over.
 const SAMPLE: u64 = 101;
+/// Characters of an answer that is no signature.
+const SHOWN: usize = 300;
 
 /// Whom the transfers pay.
 const RECIPIENT: [u8; 20] = [0x35; 20];
@@ -118,8 +120,8 @@ impl Work {
                 format!(r#"{{{wallet}"type":"evm.transaction","transaction":{transaction}}}"#)
             }
             Kind::SolanaTransaction => {
-                let unsigned = STANDARD.encode(solana::with_signature(&[0; 64], &self.message(number)));
-                format!(r#"{{{wallet}"type":"solana.transaction","unsigned":"{unsigned}"}}"#)
+                let transaction = STANDARD.encode(solana::with_signature(&[0; 64], &self.message(number)));
+                format!(r#"{{{wallet}"type":"solana.transaction","transaction":"{transaction}"}}"#)
             }
         }
     }
@@ -197,8 +199,8 @@ impl Checks {
     pub(super) fn note(&mut self, work: &Work, number: u64, status: u16, answer: &[u8]) {
         if let Some(complaint) = work.complaint(status, answer) {
             self.errors += 1;
-            let text = || format!("{complaint}: {status} {}", String::from_utf8_lossy(answer));
-            self.first_error.get_or_insert_with(text);
+            let start: String = String::from_utf8_lossy(answer).chars().take(SHOWN).collect();
+            self.first_error.get_or_insert_with(|| format!("{complaint}: {status} {start}"));
         } else if self.noted.is_multiple_of(SAMPLE) {
             self.sample.push((number, answer.to_vec()));
         }

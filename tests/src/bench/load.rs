@@ -1,8 +1,17 @@
 //! Clients that ask side by side, from one thread.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
 
-use tokio::{task::JoinSet, time::sleep_until};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, sleep_until},
+};
 
 use super::{
     Error,
@@ -15,6 +24,8 @@ use super::{
 
 /// Connections have to be opened, and the wallet's key derived, before anything is measured.
 const LONGEST_WARM_UP: Duration = Duration::from_millis(500);
+/// For the first answer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Numbers of requests that no other connection uses.
 const NUMBERS: u64 = 1_000_000;
 
@@ -52,11 +63,13 @@ struct Turns {
     next: Instant,
 }
 
-/// When what is measured begins and ends.
-#[derive(Clone, Copy)]
+/// What is measured now. All connections are on one thread, so order is no question.
+#[derive(Default)]
 struct Window {
-    start: Instant,
-    end: Instant,
+    open: AtomicBool,
+    over: AtomicBool,
+    /// Answers while it was open, and failures.
+    outcomes: AtomicU64,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of connections are small")]
@@ -73,20 +86,25 @@ impl Load {
     }
 
     async fn ask_side_by_side(&self) -> Result<(Seen, CpuTimes, Duration), Error> {
-        let start = Instant::now() + LONGEST_WARM_UP.min(self.seconds);
-        let window = Window { start, end: start + self.seconds };
+        let window = Arc::new(Window::default());
         let mut clients = JoinSet::new();
         for index in 0..self.connections {
             let share = index as f64 / self.connections as f64;
             let turns =
                 self.pause().map(|pause| Turns { pause, next: Instant::now() + pause.mul_f64(share) });
             let first = index as u64 * NUMBERS;
-            clients.spawn(ask(self.target.clone(), self.work.clone(), window, first, turns));
+            clients.spawn(ask(self.target.clone(), self.work.clone(), window.clone(), first, turns));
         }
-        sleep_until(window.start.into()).await;
-        let before = self.processes.read()?;
-        sleep_until(window.end.into()).await;
-        let (cpu, elapsed) = (self.processes.read()?.since(before), window.start.elapsed());
+        sleep(LONGEST_WARM_UP.min(self.seconds)).await;
+        let (before, start) = (self.processes.read()?, Instant::now());
+        window.open.store(true, Relaxed);
+        sleep(self.seconds).await;
+        // A slow machine gets the time that one answer takes.
+        while window.outcomes.load(Relaxed) == 0 && start.elapsed() < LONGEST_WAIT {
+            sleep(Duration::from_millis(10)).await;
+        }
+        window.over.store(true, Relaxed);
+        let (cpu, elapsed) = (self.processes.read()?.since(before), start.elapsed());
         let mut all = Seen::default();
         while let Some(seen) = clients.join_next().await {
             let seen = seen?;
@@ -106,18 +124,19 @@ impl Load {
     }
 }
 
-/// Asks until the window ends; what ends within it counts.
-async fn ask(target: Target, work: Work, window: Window, first: u64, mut turns: Option<Turns>) -> Seen {
+/// Asks until the window is over; what is answered while it is open counts.
+async fn ask(target: Target, work: Work, window: Arc<Window>, first: u64, mut turns: Option<Turns>) -> Seen {
     let mut seen = Seen::default();
     let mut connection = match target.open().await {
         Ok(connection) => connection,
         Err(error) => {
+            window.outcomes.fetch_add(1, Relaxed);
             seen.checks.fail(&error);
             return seen;
         }
     };
     let mut number = first;
-    while Instant::now() < window.end {
+    while !window.over.load(Relaxed) {
         number += 1;
         let body = work.body(number);
         let asked = match turns.as_mut() {
@@ -126,20 +145,31 @@ async fn ask(target: Target, work: Work, window: Window, first: u64, mut turns: 
         };
         match connection.ask(&work, &body).await {
             Ok((status, answer)) => {
-                let now = Instant::now();
-                if window.start <= now && now < window.end {
-                    seen.latencies.add(now - asked);
+                if window.note() {
+                    seen.latencies.add(asked.elapsed());
                     seen.signatures += work.signatures();
                 }
                 seen.checks.note(&work, number, status, &answer);
             }
             Err(error) => {
+                window.outcomes.fetch_add(1, Relaxed);
                 seen.checks.fail(&error);
                 return seen;
             }
         }
     }
     seen
+}
+
+impl Window {
+    /// Something came of a request. Returns whether it counts.
+    fn note(&self) -> bool {
+        let counts = self.open.load(Relaxed) && !self.over.load(Relaxed);
+        if counts {
+            self.outcomes.fetch_add(1, Relaxed);
+        }
+        counts
+    }
 }
 
 impl Turns {

@@ -8,15 +8,14 @@ use signer_rules::chain::SignBody;
 
 use super::{
     Error, Refusal, Tally, bytes,
-    fields::{self, GAS, GAS_WHY, NO_INIT_CODE, NO_INIT_CODE_WHY},
+    fields::{self, GAS, GAS_WHY},
     key::Key,
     read,
 };
 
-// 83 and 16 transactions, each without a chain and for chain 5.
+// 83 transactions, each without a chain and for chain 5.
 const TABLE: &[Refusal] = &[
     Refusal { kind: GAS, count: 166, says: "gas", why: GAS_WHY },
-    Refusal { kind: NO_INIT_CODE, count: 32, says: "must be the init code", why: NO_INIT_CODE_WHY },
 ];
 
 #[derive(Deserialize)]
@@ -68,7 +67,7 @@ fn judge(
         if key.address()?.as_bytes().as_slice() != bytes(&case.account_address)? {
             return Err(format!("{}: another address", case.name).into());
         }
-        let expected = fields::refusal(&case.transaction, None)?;
+        let expected = fields::refusal(&case.transaction)?;
         for (chain_id, published) in
             [(None, &case.signed_transaction), (Some(5), &case.signed_transaction_chain_id5)]
         {

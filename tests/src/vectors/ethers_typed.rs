@@ -8,16 +8,12 @@ use signer_rules::chain::SignBody;
 
 use super::{
     Error, Refusal, Tally, bytes,
-    fields::{self, CHAIN_0, CHAIN_0_WHY, NO_INIT_CODE, NO_INIT_CODE_WHY},
+    fields,
     key::Key,
     read,
 };
 
-// Of type 1: 128 for chain 0 and 32 without code. Of type 2: 256 and 64.
-const TABLE: &[Refusal] = &[
-    Refusal { kind: CHAIN_0, count: 384, says: "must not be 0", why: CHAIN_0_WHY },
-    Refusal { kind: NO_INIT_CODE, count: 96, says: "must be the init code", why: NO_INIT_CODE_WHY },
-];
+const TABLE: &[Refusal] = &[];
 
 #[derive(Deserialize)]
 struct Case {
@@ -74,8 +70,7 @@ fn judge(
         if key.address()?.as_bytes().as_slice() != bytes(&case.address)? {
             return Err(format!("{}: another address", case.name).into());
         }
-        let chain_id = case.tx.get("chainId").unwrap_or(&Value::Null);
-        let expected = fields::refusal(&case.tx, Some(chain_id))?;
+        let expected = fields::refusal(&case.tx)?;
         tally.judge(&case.name, expected, sign(&key, &case)?, &bytes(&case.signed)?);
     }
     Ok(tally)

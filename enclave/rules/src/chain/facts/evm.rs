@@ -11,7 +11,7 @@ use crate::chain::signed::{decimal, hex_bytes, hex_words, optional_hex, prefixed
 pub struct EvmTransactionFacts {
     /// The transaction's type.
     pub kind: EvmTransactionKind,
-    /// Never 0. `None`: a legacy transaction without EIP-155, valid on every chain.
+    /// 0, which no chain has, in types 1 and 2 only. `None`: a legacy transaction without EIP-155, valid on every chain.
     pub chain_id: Option<u64>,
     /// The sender's transaction count, at most 2^64 - 2 (EIP-2681).
     pub nonce: u64,

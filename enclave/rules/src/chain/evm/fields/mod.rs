@@ -3,7 +3,7 @@
 //! `type`? `chainId` `nonce` `to`? `value`? `gas`|`gasLimit` `input`|`data`? `from`?, fees by type: `gasPrice` |
 //! `maxFeePerGas` and `maxPriorityFeePerGas`, and, where the type has it: `accessList`?, `maxFeePerBlobGas` and
 //! `blobVersionedHashes`, `authorizationList`. `null` means absent, except that a legacy transaction must say
-//! `"chainId": null` to go without replay protection. Two names for one field may both be there if they agree.
+//! `"chainId": null` to go without replay protection, and one that creates an empty contract `"to": null`. Two names for one field may both be there if they agree.
 
 mod kind;
 mod lists;
@@ -28,6 +28,7 @@ pub(super) fn read_payload(
 ) -> Result<Payload, Rejection> {
     let mut members = Members::parse("transaction", transaction, MAX_JSON_LEN)?;
     let kind = kind::choose(&mut members)?;
+    let to = members.take_nullable("to");
     let payload = Payload {
         kind,
         chain_id: read_chain_id(&mut members, kind, default_chain_id)?,
@@ -35,7 +36,7 @@ pub(super) fn read_payload(
         fees: read_fees(&mut members, kind)?,
         gas: either(&mut members, "gas", "gasLimit", Value::quantity_u64)?
             .ok_or_else(|| members.missing("gas"))?,
-        to: members.take("to").map(|value| address(&value)).transpose()?,
+        to: to.as_ref().filter(|value| !value.is_null()).map(address).transpose()?,
         value: members.take("value").map(|value| value.quantity()).transpose()?.unwrap_or_default(),
         input: either(&mut members, "input", "data", Value::bytes)?.unwrap_or_default(),
         access_list: members.take("accessList").map(lists::access_list).transpose()?.unwrap_or_default(),
@@ -45,6 +46,15 @@ pub(super) fn read_payload(
             _ => Vec::new(),
         },
     };
+    // Most likely a forgotten recipient; the value would be lost in an empty contract.
+    let may_create = !matches!(kind, EvmTransactionKind::Eip4844 | EvmTransactionKind::Eip7702);
+    if may_create && to.is_none() && payload.input.is_empty() {
+        return Err(Rejection {
+            message: "must be the init code, since without `to` a contract is created (\"to\": null makes an empty one)"
+                .to_owned(),
+            ..members.missing("input")
+        });
+    }
     let from = members.take("from");
     members.finish()?;
     check_from(from.as_ref(), signer)?;

@@ -58,7 +58,11 @@ impl Payload {
         match (self.chain_id, self.kind) {
             (None, EvmTransactionKind::Legacy) => Ok(()),
             (None, _) => Err(FieldError::new("chainId", "is missing")),
-            (Some(0), _) => Err(FieldError::new("chainId", "must not be 0")),
+            // In types 1 and 2 it is a number that no chain has. Elsewhere it has been read as "every chain".
+            (
+                Some(0),
+                EvmTransactionKind::Legacy | EvmTransactionKind::Eip4844 | EvmTransactionKind::Eip7702,
+            ) => Err(FieldError::new("chainId", "must not be 0")),
             (Some(id), _) if id > MAX_CHAIN_ID => {
                 Err(FieldError::new("chainId", "must be at most 2^63 - 19"))
             }
@@ -77,10 +81,6 @@ impl Payload {
             EvmTransactionKind::Eip7702 => Err(FieldError::new(
                 "to",
                 "is missing: a transaction with authorizations cannot create a contract",
-            )),
-            _ if self.input.is_empty() => Err(FieldError::new(
-                "input",
-                "must be the init code, since without `to` a contract is created",
             )),
             _ => Ok(()),
         }

@@ -175,6 +175,24 @@ fn a_contract_creation_has_no_selector() {
     let facts = facts_of(&*signable);
     assert_eq!((facts.to, facts.creates_contract, facts.selector), (None, true, None));
     assert_eq!(facts.kind, EvmTransactionKind::Eip1559);
+    // An empty contract has to be asked for, in so many words or in bytes.
+    for name in ["input", "data"] {
+        fields.as_object_mut().unwrap().remove(name);
+    }
+    let signable = parse_fields(&fields).unwrap();
+    let facts = facts_of(&*signable);
+    assert!(facts.creates_contract && facts.input.is_empty());
+}
+
+#[test]
+fn chain_0_is_a_number_in_types_1_and_2_only() {
+    let mut fields = eip_1559();
+    fields["chainId"] = json!("0x0");
+    let signable = parse_fields(&fields).unwrap();
+    assert_eq!(signable.facts().chain(), ChainScope::Evm(0));
+    let mut legacy = eip_155();
+    legacy["chainId"] = json!(0);
+    assert_eq!(parse_fields(&legacy).err().unwrap().field, "transaction.chainId");
 }
 
 #[test]
