@@ -14,9 +14,7 @@ use super::{
 };
 
 // 83 transactions, each without a chain and for chain 5.
-const TABLE: &[Refusal] = &[
-    Refusal { kind: GAS, count: 166, says: "gas", why: GAS_WHY },
-];
+const TABLE: &[Refusal] = &[Refusal { kind: GAS, count: 166, says: "gas", why: GAS_WHY }];
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

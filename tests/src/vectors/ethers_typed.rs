@@ -6,12 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json, value::to_raw_value};
 use signer_rules::chain::SignBody;
 
-use super::{
-    Error, Refusal, Tally, bytes,
-    fields,
-    key::Key,
-    read,
-};
+use super::{Error, Refusal, Tally, bytes, fields, key::Key, read};
 
 const TABLE: &[Refusal] = &[];
 
