@@ -25,6 +25,9 @@ const KEPT: usize = 8192;
 /// Records that one request gets.
 pub const PAGE: usize = 1000;
 
+/// Bytes that most records fit.
+const USUAL_RECORD: usize = 1024;
+
 /// The chain of this boot.
 pub struct Audit {
     chain: Mutex<Chain>,
@@ -145,7 +148,10 @@ impl Audit {
         let sequence = chain.next;
         let record = Record { sequence, time, previous: HexBytes(chain.head), entry };
         // Strings, numbers and fixed names always serialise.
-        let bytes = serde_json::to_vec(&record).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(USUAL_RECORD);
+        if serde_json::to_writer(&mut bytes, &record).is_err() {
+            bytes.clear();
+        }
         chain.head = Sha256::digest(&bytes).into();
         chain.next = sequence.saturating_add(1);
         if chain.kept.len() >= KEPT {

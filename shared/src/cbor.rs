@@ -6,6 +6,8 @@
 //! and encoding the value again must give the input back. That last rule refuses every second
 //! spelling (long integers, indefinite lengths, other key orders, tags) without naming them.
 
+use std::io::{self, ErrorKind, Write};
+
 use serde::{Serialize, de::DeserializeOwned};
 
 /// Why bytes are not the strict encoding of a value.
@@ -24,7 +26,14 @@ pub enum CborError {
 
 /// Encodes a value in its one form.
 pub fn to_vec<T: Serialize>(value: &T) -> Result<Vec<u8>, CborError> {
-    serde_cbor::to_vec(value).map_err(CborError::Encode)
+    let mut bytes = Vec::new();
+    append(&mut bytes, value)?;
+    Ok(bytes)
+}
+
+/// Encodes a value in its one form, after what is in `bytes` already.
+pub fn append<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<(), CborError> {
+    serde_cbor::to_writer(bytes, value).map_err(CborError::Encode)
 }
 
 /// Decodes a value, refusing every encoding but the one that [`to_vec`] makes.
@@ -33,8 +42,47 @@ pub fn from_slice<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, Cb
         serde_cbor::Deserializer::from_slice(bytes).disable_packed_format().disable_legacy_enums();
     let value = T::deserialize(&mut deserializer).map_err(CborError::Malformed)?;
     deserializer.end().map_err(CborError::Malformed)?;
-    if to_vec(&value)? != bytes {
+    if !is_encoding(bytes, &value) {
         return Err(CborError::NotCanonical);
     }
     Ok(value)
+}
+
+/// Whether `bytes` are what [`to_vec`] makes of a value, found out without making it.
+fn is_encoding<T: Serialize>(bytes: &[u8], value: &T) -> bool {
+    let mut expected = Expected(bytes);
+    serde_cbor::to_writer(&mut expected, value).is_ok() && expected.0.is_empty()
+}
+
+/// Takes exactly the bytes that are expected.
+struct Expected<'a>(&'a [u8]);
+
+impl Write for Expected<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(bytes).ok_or(ErrorKind::InvalidData)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encoding_is_every_byte_of_it_and_no_other() {
+        let value = vec!["a".to_owned(), "b".repeat(300)];
+        let bytes = to_vec(&value).unwrap();
+        assert!(is_encoding(&bytes, &value));
+        assert!(!is_encoding(&[bytes.as_slice(), &[0]].concat(), &value));
+        for index in 0..bytes.len() {
+            assert!(!is_encoding(&bytes[..index], &value), "cut at {index}");
+            let mut changed = bytes.clone();
+            changed[index] ^= 1;
+            assert!(!is_encoding(&changed, &value), "changed at {index}");
+        }
+    }
 }

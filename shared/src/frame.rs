@@ -39,14 +39,15 @@ pub fn body_length(header: [u8; HEADER]) -> Result<usize, FrameError> {
 
 /// One message as the bytes of one frame, header included.
 pub fn encode<T: Serialize>(message: &T) -> Result<Vec<u8>, FrameError> {
-    let body = cbor::to_vec(message)?;
-    let length = u32::try_from(body.len()).map_err(|_| FrameError::TooLarge(body.len()))?;
+    // Most messages fit, so that one allocation is all it takes.
+    let mut frame = Vec::with_capacity(1024);
+    frame.extend_from_slice(&[0; HEADER]);
+    cbor::append(&mut frame, message)?;
+    let Some((header, body)) = frame.split_first_chunk_mut::<HEADER>() else { return Err(FrameError::Empty) };
     if body.len() > MAX_FRAME {
         return Err(FrameError::TooLarge(body.len()));
     }
-    let mut frame = Vec::with_capacity(HEADER.saturating_add(body.len()));
-    frame.extend_from_slice(&length.to_be_bytes());
-    frame.extend_from_slice(&body);
+    *header = u32::try_from(body.len()).map_err(|_| FrameError::TooLarge(body.len()))?.to_be_bytes();
     Ok(frame)
 }
 

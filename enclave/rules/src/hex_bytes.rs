@@ -8,6 +8,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HexBytes<const N: usize>(pub [u8; N]);
 
+/// Lower-case hexadecimal. `hex::encode` appends one character at a time, which shows in every signature.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    let mut digits = vec![0; bytes.len().saturating_mul(2)];
+    // Digits are ASCII, and there is room for exactly as many as there are.
+    hex::encode_to_slice(bytes, &mut digits).unwrap_or_default();
+    String::from_utf8(digits).unwrap_or_default()
+}
+
 /// Why a text is not [`HexBytes`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("write {expected} lower-case hexadecimal digits without a prefix")]
@@ -30,7 +38,7 @@ impl<const N: usize> FromStr for HexBytes<N> {
 
 impl<const N: usize> fmt::Display for HexBytes<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
+        f.write_str(&encode(&self.0))
     }
 }
 
@@ -42,7 +50,7 @@ impl<const N: usize> fmt::Debug for HexBytes<N> {
 
 impl<const N: usize> Serialize for HexBytes<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&hex::encode(self.0))
+        serializer.serialize_str(&encode(&self.0))
     }
 }
 
@@ -55,6 +63,14 @@ impl<'de, const N: usize> Deserialize<'de> for HexBytes<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn digits_are_those_of_the_bytes() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        assert_eq!(encode(&bytes), hex::encode(&bytes));
+        assert_eq!(encode(&[]), "");
+        assert_eq!(HexBytes([0, 0xff]).to_string(), "00ff");
+    }
 
     #[test]
     fn one_spelling_only() {

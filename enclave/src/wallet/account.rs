@@ -1,5 +1,7 @@
 //! Accounts: a key of a wallet as chains see it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use signer_rules::chain::{Curve, PublicKey, Signer, evm, solana::SolanaAddress};
 
@@ -14,6 +16,8 @@ pub struct Account {
     path: Path,
     public_key: PublicKey,
     address: Address,
+    /// The address in writing. Checksums and base 58 cost as much as parsing a transaction.
+    text: Arc<str>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +32,11 @@ impl Account {
             VerifyingKey::Secp256k1(key) => Address::Evm(evm_address(key)),
             VerifyingKey::Ed25519(key) => Address::Solana(SolanaAddress::new(key.to_bytes())),
         };
-        Self { path, public_key: key.encoded(), address }
+        let text = match &address {
+            Address::Evm(address) => address.to_string(),
+            Address::Solana(address) => address.to_string(),
+        };
+        Self { path, public_key: key.encoded(), address, text: text.into() }
     }
 
     /// Where in the wallet.
@@ -43,10 +51,7 @@ impl Account {
 
     /// The address, as its chain writes it.
     pub fn address(&self) -> String {
-        match &self.address {
-            Address::Evm(address) => address.to_string(),
-            Address::Solana(address) => address.to_string(),
-        }
+        self.text.as_ref().to_owned()
     }
 
     /// The EVM address, if the account is one of EVM chains.

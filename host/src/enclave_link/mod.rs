@@ -164,9 +164,10 @@ impl EnclaveLink {
     fn pick(&self) -> Option<Arc<Connection>> {
         let slots = self.slots();
         let turn = self.shared.turn.fetch_add(1, Ordering::Relaxed);
-        let open = || slots.iter().flatten().filter(|slot| slot.connection.is_open());
-        let index = turn.checked_rem(open().count())?;
-        open().nth(index).map(|slot| slot.connection.clone())
+        let first = turn.checked_rem(slots.len())?;
+        let (before, after) = slots.split_at(first);
+        let mut open = after.iter().chain(before).flatten().filter(|slot| slot.connection.is_open());
+        open.next().map(|slot| slot.connection.clone())
     }
 
     /// Takes a connection into service. Those of another boot are of an enclave that is gone.

@@ -239,7 +239,7 @@ impl SignatureJson {
 // Serializers shared by everything this module tree shows as JSON.
 
 pub(super) fn prefixed(bytes: &[u8]) -> String {
-    format!("0x{}", hex::encode(bytes))
+    format!("0x{}", crate::hex_bytes::encode(bytes))
 }
 
 pub(super) fn hex_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {

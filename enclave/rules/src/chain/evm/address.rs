@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::keccak256;
+use crate::hex_bytes;
 
 /// A 20-byte EVM address.
 ///
@@ -49,8 +50,8 @@ impl EvmAddress {
 
     /// The 40 digits of the EIP-55 form.
     fn checksummed(&self) -> String {
-        let lower = hex::encode(self.0);
-        let digest = hex::encode(keccak256(lower.as_bytes()));
+        let lower = hex_bytes::encode(&self.0);
+        let digest = hex_bytes::encode(&keccak256(lower.as_bytes()));
         let digit =
             |(digit, nibble): (char, char)| if nibble >= '8' { digit.to_ascii_uppercase() } else { digit };
         lower.chars().zip(digest.chars()).map(digit).collect()
