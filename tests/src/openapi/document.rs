@@ -158,8 +158,11 @@ impl<'a> Node<'a> {
     }
 }
 
+/// A path's parameters, by name.
+type Parameters = Vec<(String, String)>;
+
 /// For each segment whether it is literal, and the parameters; none if the template is another path's.
-fn matches(template: &str, path: &str) -> Option<(Vec<bool>, Vec<(String, String)>)> {
+fn matches(template: &str, path: &str) -> Option<(Vec<bool>, Parameters)> {
     let (wanted, found): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
     if wanted.len() != found.len() {
         return None;
