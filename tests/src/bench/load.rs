@@ -25,7 +25,7 @@ use super::{
 /// Connections have to be opened, and the wallet's key derived, before anything is measured.
 const LONGEST_WARM_UP: Duration = Duration::from_millis(500);
 /// For the first answer.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// Numbers of requests that no other connection uses.
 const NUMBERS: u64 = 1_000_000;
 
