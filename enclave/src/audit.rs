@@ -104,6 +104,9 @@ pub enum Entry<'a> {
         account: Option<String>,
         /// The EVM chain, where there is one.
         chain_id: Option<u64>,
+        /// Whether what was or would have been signed holds on every EVM chain.
+        #[serde(skip_serializing_if = "is_false")]
+        every_chain: bool,
         /// SHA-256 of method, path and body.
         request_digest: HexBytes<32>,
         /// Yes or no.
@@ -113,7 +116,7 @@ pub enum Entry<'a> {
         /// The member that could not be understood completely, if that is why nothing was signed.
         #[serde(skip_serializing_if = "Option::is_none")]
         rejected: Option<&'a str>,
-        /// What was or would have been signed, unless it is long.
+        /// What was or would have been signed; where that is long, the part that fits, which says so.
         #[serde(skip_serializing_if = "Option::is_none")]
         facts: Option<&'a RawValue>,
         /// Which part of the request it is, counted from 0, where it has several.
@@ -124,6 +127,11 @@ pub enum Entry<'a> {
         /// SHA-256 of what was signed or made, if anything was.
         result_digest: Option<HexBytes<32>>,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[derive(Serialize)]

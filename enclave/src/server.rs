@@ -192,7 +192,8 @@ impl Connection {
 /// An answer that does not fit a frame becomes one that says so.
 fn encode(id: u64, response: Response) -> Vec<u8> {
     frame::encode(&ResponseFrame { id, response }).unwrap_or_else(|error| {
-        let response = refused(RefusalCode::Malformed, error.to_string());
+        // Carried out, so not the request's fault: like an answer that came too late.
+        let response = refused(RefusalCode::DeadlineExceeded, error.to_string());
         frame::encode(&ResponseFrame { id, response }).unwrap_or_default()
     })
 }

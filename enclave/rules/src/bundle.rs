@@ -147,10 +147,10 @@ pub enum Operation {
     /// allowed only by a rule whose `chain_ids` has 0.
     #[serde(rename = "evm.authorization")]
     EvmAuthorization,
-    /// To sign an EIP-191 message.
+    /// To sign an EIP-191 message. Some chains take one for a transaction.
     #[serde(rename = "evm.message")]
     EvmMessage,
-    /// To sign EIP-712 typed data.
+    /// To sign EIP-712 typed data. On some chains (zkSync Era) that is how transactions are signed.
     #[serde(rename = "evm.typed_data")]
     EvmTypedData,
     /// To sign a Solana transaction.

@@ -11,7 +11,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{
     Answer, Call, Code, Problem, Stop,
     decision::who,
-    find,
+    find, object,
     problem::Body,
     sign::{SignRequest, carry_out},
     success,
@@ -20,6 +20,10 @@ use crate::boot::{Enclave, Ready};
 
 /// The most items of a batch, here and in JSON-RPC.
 pub(super) const MAX_ITEMS: usize = 256;
+
+/// Bytes of answers after which a batch signs no more. The longest answer of all, a transaction with 128 KiB of data in
+/// geth's shape, still fits a frame of 4 MiB.
+const MAX_ANSWERS: usize = 3 * 1024 * 1024;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,8 +54,7 @@ struct ItemAnswer<'a> {
 pub(super) async fn sign(enclave: &Enclave, ready: &Ready, call: &Call) -> Answer {
     call.without_query()?;
     let client = who(ready, call)?;
-    let request: BatchRequest<'_> = serde_json::from_slice(&call.body)
-        .map_err(|error| Problem::malformed(format!("the body is not the expected JSON: {error}")))?;
+    let request: BatchRequest<'_> = call.json()?;
     let Items(items) = request.items;
     if items.is_empty() {
         return Err(Problem::malformed("there is nothing to sign: send 1 to 256 items")
@@ -74,14 +77,19 @@ pub(super) async fn sign(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
     }
     missing.finish()?;
 
-    let mut outcomes = Vec::with_capacity(found.len());
+    let mut outcomes: Vec<Result<Box<RawValue>, Problem>> = Vec::with_capacity(found.len());
+    let mut room = Room::default();
     for (index, (request, wallet)) in found.into_iter().enumerate() {
         let item = u32::try_from(index).ok();
         outcomes.push(request.and_then(|request| {
+            still_in_force(enclave, ready)?;
+            room.check()?;
             let stored = wallet.unwrap_or_else(|| Err(find::wallet_not_found()))?;
             let outcome = carry_out(enclave, ready, call, client, &stored, &request.order(item))?;
-            to_raw_value(&outcome.answer())
-                .map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))
+            let answer = to_raw_value(&outcome.answer())
+                .map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))?;
+            room.take(answer.get().len());
+            Ok(answer)
         }));
         // A batch is long; others get their turn in between.
         tokio::task::yield_now().await;
@@ -101,13 +109,43 @@ pub(super) async fn sign(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
 }
 
 fn read(item: &RawValue) -> Result<SignRequest<'_>, Problem> {
-    serde_json::from_str(item.get())
+    object(item.get())
         .map_err(|error| Problem::malformed(format!("the item is not the expected JSON: {error}")))
 }
 
 fn wallet_of<'a>(request: &'a SignRequest<'_>) -> Result<&'a str, Stop> {
     let missing = || Problem::malformed("is missing: name the wallet that signs").of_field("wallet").into();
     request.wallet.as_deref().ok_or_else(missing)
+}
+
+/// The policy that decides may be replaced while a long request is under way; the rest of it is asked again under the new
+/// one.
+pub(super) fn still_in_force(enclave: &Enclave, ready: &Ready) -> Result<(), Problem> {
+    let now = enclave.state();
+    if now.configured().is_some_and(|now| now.bundle.digest == ready.configured.bundle.digest) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::NotReady, "the policy changed meanwhile: send it again"))
+}
+
+/// What is left for answers of one request. Checked before something is signed, so that no signature is lost because its
+/// answer does not fit.
+#[derive(Default)]
+pub(super) struct Room(usize);
+
+impl Room {
+    /// Whether another answer fits.
+    pub(super) fn check(&self) -> Result<(), Problem> {
+        if self.0 <= MAX_ANSWERS {
+            return Ok(());
+        }
+        Err(Problem::malformed("the answers before it are too long already: send it in another batch"))
+    }
+
+    /// An answer of this length was given.
+    pub(super) fn take(&mut self, length: usize) {
+        self.0 = self.0.saturating_add(length);
+    }
 }
 
 /// Collects what has to be fetched for the parts of a request, so that it takes one round and not one for each.
@@ -176,6 +214,15 @@ mod tests {
         assert_eq!(read(&array(MAX_ITEMS)).unwrap(), MAX_ITEMS);
         assert!(read(&array(MAX_ITEMS + 1)).unwrap_err().is_data());
         assert!(read("{}").is_err() && read("[1").is_err());
+    }
+
+    #[test]
+    fn answers_are_bounded_before_something_is_signed() {
+        let mut room = Room::default();
+        room.take(MAX_ANSWERS);
+        assert!(room.check().is_ok());
+        room.take(1);
+        assert!(room.check().is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Who asks, whether they may, and the record of it.
 
+use std::io;
+
 use serde_json::value::RawValue;
 use signer_rules::{
     bundle::{Operation, WalletId},
@@ -87,6 +89,7 @@ pub(super) fn record(
                 ChainScope::Evm(id) => Some(id),
                 ChainScope::None | ChainScope::EveryEvm => None,
             },
+            every_chain: query.chain == ChainScope::EveryEvm,
             request_digest: call.digest(),
             allowed: decision.is_allowed(),
             rule: decision.rule(),
@@ -99,10 +102,31 @@ pub(super) fn record(
     );
 }
 
-/// Facts as a record shows them, unless they are long: what was signed is named by its digest too.
+/// Facts as a record shows them: in full, or abridged where that would be long. Writing stops where it gets too long, so
+/// that a small request does not cost a long text.
 fn shown(facts: &Facts) -> Option<Box<RawValue>> {
-    let json = serde_json::value::to_raw_value(facts).ok()?;
-    (json.get().len() <= MAX_FACTS).then_some(json)
+    let mut full = Bounded(Vec::with_capacity(512));
+    if serde_json::to_writer(&mut full, facts).is_ok() {
+        return RawValue::from_string(String::from_utf8(full.0).ok()?).ok();
+    }
+    serde_json::value::to_raw_value(&facts.abridged()).ok()
+}
+
+/// Takes [`MAX_FACTS`] bytes and no more.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len().saturating_add(bytes.len()) > MAX_FACTS {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What the caller is told about a decision that is not a yes.

@@ -14,7 +14,7 @@ mod wallets;
 
 use std::sync::{Arc, OnceLock};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest, Sha256};
 use signer_rules::hex_bytes::HexBytes;
 use signer_shared::message::{ApiRequest, ApiResponse, FORWARDED_HEADERS, Header, Listing, Response, Write};
@@ -172,8 +172,10 @@ impl Call {
     }
 
     /// The body as JSON of a closed schema.
-    fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        serde_json::from_slice(&self.body)
+    fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
+        let body =
+            std::str::from_utf8(&self.body).map_err(|_| Problem::malformed("the body is not UTF-8"))?;
+        object(body)
             .map_err(|error| Problem::malformed(format!("the body is not the expected JSON: {error}")))
     }
 
@@ -212,6 +214,14 @@ fn success(status: u16, body: &impl Serialize, writes: Vec<Write>) -> Answer {
         serde_json::to_vec(body).map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))?;
     let headers = vec![header("content-type", "application/json")];
     Ok(ApiResponse { status, headers, body: body.into(), writes })
+}
+
+/// Reads a JSON object. (A derived reader takes an array of the members' values too, which nobody means.)
+fn object<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
+    if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+        return Err(serde_json::Error::custom("it must be an object"));
+    }
+    serde_json::from_str(text)
 }
 
 fn other_methods(methods: &str) -> Problem {

@@ -94,8 +94,7 @@ pub(super) struct SignAnswer<'a> {
 pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) -> Answer {
     call.without_query()?;
     let client = who(ready, call)?;
-    let request: SignRequest<'_> = serde_json::from_slice(&call.body)
-        .map_err(|error| Problem::malformed(format!("the body is not the expected JSON: {error}")))?;
+    let request: SignRequest<'_> = call.json()?;
     if request.wallet.is_some() {
         return Err(Problem::malformed("the path names the wallet: leave it out of the body")
             .of_field("wallet")
@@ -126,8 +125,11 @@ pub(super) fn carry_out(
     }
 
     let curve = chain::curve_of(order.kind).ok_or_else(|| unknown_type(order.kind))?;
-    let path = path_of(order, curve)?;
-    let account = stored.wallet.account(curve, &path)?;
+    let account = path_of(order, curve).and_then(|path| Ok((stored.wallet.account(curve, &path)?, path)));
+    let (account, path) = account.inspect_err(|_| {
+        let deed = Deed { rejected: Some("path"), ..deed };
+        record(enclave, ready, call, &query, &Decision::NotAllowed, &deed);
+    })?;
     let address = account.address();
     deed.account = Some(&address);
     let parsed = check_address(order, &account)

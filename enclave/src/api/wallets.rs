@@ -117,7 +117,7 @@ pub(super) async fn list(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
     }
     let client = who(ready, call)?;
     let (after, limit) = page(call.query.as_deref())?;
-    let visible = visible(enclave, ready, call, client, after.as_ref(), limit).await?;
+    let visible = visible(enclave, ready, call, client, after.as_ref(), limit, None).await?;
     let wallets = visible.wallets.iter().map(|wallet| wallet_json(wallet)).collect::<Result<_, _>>()?;
     success(200, &Page { wallets, next: visible.next }, Vec::new())
 }
@@ -138,6 +138,7 @@ pub(super) async fn visible(
     client: &Name,
     after: Option<&WalletName>,
     limit: u32,
+    item: Option<u32>,
 ) -> Result<Visible, Stop> {
     let after = after.map(wallet_object);
     let Some(listing) = &call.listing else {
@@ -177,12 +178,13 @@ pub(super) async fn visible(
             operation: Operation::WalletRead,
             account: None,
             chain_id: None,
+            every_chain: false,
             request_digest: call.digest(),
             allowed: true,
             rule: None,
             rejected: None,
             facts: None,
-            item: None,
+            item,
             policy_version: ready.configured.policy.version(),
             result_digest: None,
         },

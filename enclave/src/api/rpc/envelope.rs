@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
 use super::{MAX_ITEMS, fault::Fault};
-use crate::api::batch::Items;
+use crate::api::{batch::Items, object};
 
 /// The longest id, in bytes of JSON.
 const MAX_ID: usize = 256;
@@ -66,8 +66,8 @@ impl<'a> Body<'a> {
 
 impl<'a> Request<'a> {
     fn read(raw: &'a RawValue) -> Result<Self, Fault> {
-        let request: RequestJson<'a> = serde_json::from_str(raw.get())
-            .map_err(|error| Fault::Invalid(format!("not a request: {error}")))?;
+        let request: RequestJson<'a> =
+            object(raw.get()).map_err(|error| Fault::Invalid(format!("not a request: {error}")))?;
         if request.jsonrpc != "2.0" {
             return Err(Fault::Invalid("jsonrpc must be \"2.0\"".to_owned()));
         }
@@ -159,7 +159,10 @@ mod tests {
         assert!(matches!(Body::read(b"[]"), Err(Fault::Invalid(_))));
         let many = format!("[{}]", vec!["1"; MAX_ITEMS + 1].join(","));
         assert!(matches!(Body::read(many.as_bytes()), Err(Fault::Invalid(_))));
-        let Ok(Body::Many(requests)) = Body::read(b"[1, 2]") else { panic!("not many") };
+        // An array of a request's values is no request.
+        let Ok(Body::Many(requests)) = Body::read(br#"[1, ["2.0","eth_chainId",[],7]]"#) else {
+            panic!("not many")
+        };
         assert_eq!(requests.iter().filter(|request| request.is_err()).count(), 2);
     }
 }

@@ -8,19 +8,20 @@ use signer_rules::{
     bundle::Operation,
     chain::{Curve, SignBody, Signed, evm::EvmAddress, facts},
     name::Name,
+    policy::Decision,
 };
 
 use super::{Endpoint, Request, fault::Fault, geth};
 use crate::{
     api::{
         Call, Code, Problem, Stop,
-        decision::{Deed, check, query, record},
-        find,
+        decision::{Deed, check, denial, query, record},
+        find, object,
         sign::{Order, carry_out as sign},
         wallets::{self, MAX_PAGE},
     },
     boot::{Enclave, Ready},
-    wallet::{Account, DEFAULT_PATHS, Path, StoredWallet},
+    wallet::{self, DEFAULT_PATHS, Path, StoredWallet},
 };
 
 /// What every method may need.
@@ -41,6 +42,8 @@ pub(super) enum Plan<'a> {
     Accounts(Option<Arc<StoredWallet>>),
     /// A signature.
     Sign(SignPlan<'a>),
+    /// A signature that no rule could allow with this wallet.
+    Refused(Arc<StoredWallet>, Operation),
     /// No request, or none that is served.
     Fault(Fault),
 }
@@ -56,6 +59,22 @@ enum What<'a> {
     Message(Cow<'a, str>),
     TypedData(Cow<'a, RawValue>),
     Transaction(&'a RawValue),
+}
+
+impl What<'_> {
+    const fn operation(&self) -> Operation {
+        match self {
+            Self::Message(_) => Operation::EvmMessage,
+            Self::TypedData(_) => Operation::EvmTypedData,
+            Self::Transaction(_) => Operation::EvmTransaction,
+        }
+    }
+}
+
+/// Who signs, if anybody may.
+enum Account {
+    Allowed(Arc<StoredWallet>, Path),
+    Refused(Arc<StoredWallet>),
 }
 
 /// Reads a request, and finds the wallet that it is about.
@@ -89,12 +108,14 @@ pub(super) fn plan<'a>(context: &Context<'a>, request: &Request<'a>) -> Result<P
         method => return Ok(Plan::Fault(unknown(method))),
     };
     let (address, what) = what;
-    let (wallet, path) = signer(context, address)?;
-    Ok(Plan::Sign(SignPlan { wallet, path, what }))
+    match signer(context, address, what.operation())? {
+        Account::Allowed(wallet, path) => Ok(Plan::Sign(SignPlan { wallet, path, what })),
+        Account::Refused(wallet) => Ok(Plan::Refused(wallet, what.operation())),
+    }
 }
 
-/// Carries a plan out.
-pub(super) async fn carry_out(
+/// Carries a plan out; those for the accounts of all wallets are [`all_accounts`]'.
+pub(super) fn carry_out(
     context: &Context<'_>,
     plan: Plan<'_>,
     item: Option<u32>,
@@ -102,8 +123,9 @@ pub(super) async fn carry_out(
     match plan {
         Plan::Known(result) => Ok(result),
         Plan::Accounts(Some(wallet)) => own_account(context, &wallet, item),
-        Plan::Accounts(None) => all_accounts(context).await,
+        Plan::Accounts(None) => Err(Problem::new(Code::Internal, "accounts are listed elsewhere").into()),
         Plan::Sign(plan) => plan.sign(context, item),
+        Plan::Refused(wallet, operation) => Err(refuse(context, &wallet, operation, item)),
         Plan::Fault(fault) => Err(fault),
     }
 }
@@ -133,32 +155,60 @@ impl SignPlan<'_> {
     }
 }
 
-/// The account that is to sign: of the endpoint's wallet, or the one that has the address.
-fn signer(context: &Context<'_>, address: Option<EvmAddress>) -> Result<(Arc<StoredWallet>, Path), Stop> {
+/// The account that is to sign: of the endpoint's wallet, or the one that has the address. Whoever may not sign such a thing
+/// with the wallet learns nothing of its addresses.
+fn signer(context: &Context<'_>, address: Option<EvmAddress>, operation: Operation) -> Result<Account, Stop> {
     let Context { ready, call, endpoint, .. } = *context;
     let Some(name) = endpoint.wallet else {
         let missing = || Problem::malformed("is missing: name the account that signs").of_field("from");
-        return find::account(ready, call, address.ok_or_else(missing)?);
+        let (wallet, path) = find::account(ready, call, address.ok_or_else(missing)?)?;
+        let refused = refusal(context, &wallet, operation)?.is_some();
+        return Ok(if refused { Account::Refused(wallet) } else { Account::Allowed(wallet, path) });
     };
     let wallet = find::wallet(ready, call, name)?;
-    let default = default_account(&wallet)?;
-    if address.is_none() || address == default.evm_address() {
-        return Ok((wallet, default.path().clone()));
+    if refusal(context, &wallet, operation)?.is_some() {
+        return Ok(Account::Refused(wallet));
     }
+    let default = default_account(&wallet)?;
+    let Some(address) = address.filter(|address| Some(*address) != default.evm_address()) else {
+        return Ok(Account::Allowed(wallet, default.path().clone()));
+    };
     let foreign = || {
         let detail =
             "is not the address of an account of this wallet: derive it with POST /v1/wallets/{w}/accounts";
         Problem::malformed(detail).of_field("from")
     };
-    match find::account(ready, call, address.unwrap_or(EvmAddress::new([0; 20]))) {
-        Ok((found, path)) if found.record.id == wallet.record.id => Ok((wallet, path)),
+    match find::account(ready, call, address) {
+        Ok((found, path)) if found.record.id == wallet.record.id => Ok(Account::Allowed(wallet, path)),
         Ok(_) => Err(foreign().into()),
         Err(Stop::Problem(problem)) if problem.code() == Code::WalletNotFound => Err(foreign().into()),
         Err(stop) => Err(stop),
     }
 }
 
-fn default_account(wallet: &StoredWallet) -> Result<Account, Problem> {
+/// The decision, if nothing could make it a yes.
+fn refusal(
+    context: &Context<'_>,
+    wallet: &StoredWallet,
+    operation: Operation,
+) -> Result<Option<Decision>, Problem> {
+    let query = query(context.enclave, context.client, operation, wallet.record.id)?;
+    Ok(context.ready.configured.policy.refusal(&query))
+}
+
+/// Records the refusal that was found in planning.
+fn refuse(context: &Context<'_>, wallet: &StoredWallet, operation: Operation, item: Option<u32>) -> Fault {
+    let Context { enclave, ready, call, client, .. } = *context;
+    let refused = query(enclave, client, operation, wallet.record.id).map(|query| {
+        // Only the bundle's beginning may have passed since: it is still not signed.
+        let decision = ready.configured.policy.refusal(&query).unwrap_or(Decision::NotYetInForce);
+        record(enclave, ready, call, &query, &decision, &Deed { item, ..Deed::default() });
+        denial(&decision).unwrap_or_else(|| Problem::new(Code::Internal, "the decision is unclear"))
+    });
+    refused.unwrap_or_else(|problem| problem).into()
+}
+
+fn default_account(wallet: &StoredWallet) -> Result<wallet::Account, Problem> {
     let path = DEFAULT_PATHS.iter().find(|(curve, _)| *curve == Curve::Secp256k1).map(|(_, path)| *path);
     let path = path.unwrap_or_default().parse().map_err(Problem::from)?;
     Ok(wallet.wallet.account(Curve::Secp256k1, &path)?)
@@ -190,13 +240,14 @@ fn own_account(
 }
 
 /// Of the first page of wallets: whoever has more names the account, or the wallet in the path.
-async fn all_accounts(context: &Context<'_>) -> Result<Box<RawValue>, Fault> {
+pub(super) async fn all_accounts(context: &Context<'_>, item: Option<u32>) -> Result<Box<RawValue>, Fault> {
     let Context { enclave, ready, call, client, .. } = *context;
-    let visible =
-        wallets::visible(enclave, ready, call, client, None, MAX_PAGE).await.map_err(|stop| match stop {
+    let visible = wallets::visible(enclave, ready, call, client, None, MAX_PAGE, item).await.map_err(
+        |stop| match stop {
             Stop::Problem(problem) => Fault::Problem(problem),
             stop => Fault::Stop(stop),
-        })?;
+        },
+    )?;
     let mut addresses = Vec::with_capacity(visible.wallets.len());
     for wallet in &visible.wallets {
         addresses.push(default_account(wallet)?.address());
@@ -253,8 +304,8 @@ fn from(transaction: &RawValue) -> Result<Option<EvmAddress>, Problem> {
         from: Option<Cow<'a, str>>,
     }
     let wrong = |what: String| Problem::malformed(what).of_field("from");
-    let From { from } = serde_json::from_str(transaction.get())
-        .map_err(|_| wrong("must be an address, once, in an object".to_owned()))?;
+    let From { from } =
+        object(transaction.get()).map_err(|_| wrong("must be an address, once, in an object".to_owned()))?;
     from.map(|text| text.parse::<EvmAddress>().map_err(|error| wrong(error.to_string()))).transpose()
 }
 

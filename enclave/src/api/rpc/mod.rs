@@ -12,8 +12,8 @@ use serde_json::value::RawValue;
 use signer_shared::message::ApiResponse;
 
 use super::{
-    Answer, Call, Code, Problem,
-    batch::{MAX_ITEMS, Missing},
+    Answer, Call, Code, Problem, Stop,
+    batch::{MAX_ITEMS, Missing, Room, still_in_force},
     decision::who,
     header, success,
 };
@@ -46,29 +46,38 @@ pub(super) async fn answer(
     let context = Context { enclave, ready, call, client: who(ready, call)?, endpoint };
     match Body::read(&call.body) {
         Err(fault) => respond(&Response::fault(None, &fault, call.request_id())),
-        Ok(Body::One(request)) => match answer_all(&context, vec![request]).await?.pop() {
+        Ok(Body::One(request)) => match answer_all(&context, vec![request], false).await?.pop() {
             Some(response) => respond(&response),
             None => Ok(no_content()),
         },
         Ok(Body::Many(requests)) => {
-            let responses = answer_all(&context, requests).await?;
+            let responses = answer_all(&context, requests, true).await?;
             if responses.is_empty() { Ok(no_content()) } else { respond(&responses) }
         }
     }
+}
+
+/// A request on its way: its place in the batch, its id, and what to do.
+struct Planned<'a> {
+    item: Option<u32>,
+    id: Option<&'a RawValue>,
+    plan: Result<Plan<'a>, Fault>,
 }
 
 /// Plans all, then carries out all: once something is signed, nothing more may have to be fetched.
 async fn answer_all<'a>(
     context: &Context<'a>,
     requests: Vec<Result<Request<'a>, Fault>>,
-) -> Result<Vec<Response<'a>>, super::Stop> {
+    is_batch: bool,
+) -> Result<Vec<Response<'a>>, Stop> {
     let mut missing = Missing::default();
-    let mut planned: Vec<(Option<&RawValue>, Result<Plan<'a>, Fault>)> = Vec::new();
-    for request in requests {
+    let mut planned = Vec::new();
+    for (index, request) in requests.into_iter().enumerate() {
+        let item = u32::try_from(index).ok().filter(|_| is_batch);
         let request = match request {
             Ok(request) => request,
             Err(fault) => {
-                planned.push((None, Err(fault)));
+                planned.push(Planned { item, id: None, plan: Err(fault) });
                 continue;
             }
         };
@@ -82,20 +91,35 @@ async fn answer_all<'a>(
                 _ => Err(Fault::Problem(Problem::new(Code::Internal, "an object is missing"))),
             },
         };
-        planned.push((Some(id), plan));
+        planned.push(Planned { item, id: Some(id), plan });
         tokio::task::yield_now().await;
     }
     missing.finish()?;
 
     let mut responses = Vec::with_capacity(planned.len());
-    for (index, (id, plan)) in planned.into_iter().enumerate() {
-        let item = u32::try_from(index).ok();
-        let outcome = match plan {
-            Ok(plan) => methods::carry_out(context, plan, item).await,
+    let mut room = Room::default();
+    let mut listed = None;
+    for Planned { item, id, plan } in planned {
+        let mut outcome = plan;
+        if let Err(problem) = still_in_force(context.enclave, context.ready).and_then(|()| room.check()) {
+            outcome = Err(Fault::Problem(problem));
+        }
+        let outcome = match outcome {
+            Ok(Plan::Accounts(None)) => match &listed {
+                // Opening wallets is work: once for all that ask.
+                Some(accounts) => Ok(Box::<RawValue>::clone(accounts)),
+                None => methods::all_accounts(context, item)
+                    .await
+                    .inspect(|accounts| listed = Some(accounts.clone())),
+            },
+            Ok(plan) => methods::carry_out(context, plan, item),
             Err(fault) => Err(fault),
         };
         responses.push(match outcome {
-            Ok(result) => Response::result(id, result),
+            Ok(result) => {
+                room.take(result.get().len());
+                Response::result(id, result)
+            }
             Err(Fault::Stop(stop)) => return Err(stop),
             Err(fault) => Response::fault(id, &fault, context.call.request_id()),
         });

@@ -1,4 +1,5 @@
-//! EIP-191 messages, version 0x45 ("personal message"): the prefix makes sure that no transaction can be hidden in one.
+//! EIP-191 messages, version 0x45 ("personal message"): the prefix makes sure that no Ethereum transaction can be hidden in
+//! one. (Other chains may take such a message, signed by the same key, for a transaction of their own.)
 
 use super::{keccak256, signature::signed_hash};
 use crate::chain::facts::{EvmMessageFacts, Facts};

@@ -2,6 +2,7 @@
 //!
 //! JSON members are in snake case; amounts are decimal strings, bytes `0x`-hex, addresses in their chain's own text form.
 
+mod abridged;
 mod evm;
 mod solana;
 mod typed_data;
