@@ -5,5 +5,6 @@ pub mod demo;
 pub mod kms;
 pub mod measurements;
 pub mod nsm;
+pub mod openapi;
 pub mod pki;
 pub mod stack;

@@ -1,4 +1,4 @@
-//! A client for one request.
+//! A client for one request, which has the answer held against the API's description.
 
 use std::{io, time::Duration};
 
@@ -8,6 +8,8 @@ use hyper::{Request, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
+
+use crate::openapi::Exchange;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -31,7 +33,8 @@ impl Reply {
     }
 }
 
-/// Sends one request to `address`, over a connection of its own.
+/// Sends one request to `address`, over a connection of its own. Panics if `host/openapi.json` does not describe request
+/// and answer.
 pub async fn request(
     address: &str,
     method: &str,
@@ -39,9 +42,19 @@ pub async fn request(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> io::Result<Reply> {
-    timeout(LIMIT, exchange(address, method, path, headers, body))
+    let reply = timeout(LIMIT, exchange(address, method, path, headers, body))
         .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let exchange = Exchange {
+        method,
+        path,
+        request: body,
+        status: reply.status,
+        headers: &reply.headers,
+        body: &reply.body,
+    };
+    exchange.expect_documented();
+    Ok(reply)
 }
 
 async fn exchange(

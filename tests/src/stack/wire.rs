@@ -6,10 +6,16 @@ use std::{collections::BTreeMap, io, path::Path, time::Duration};
 use signer_shared::{
     frame,
     message::{
-        ApiRequest, ApiResponse, Listing, Object, PROTOCOL, Request, RequestFrame, Response, ResponseFrame,
+        ApiRequest, ApiResponse, Header, Listing, Object, PROTOCOL, Request, RequestFrame, Response,
+        ResponseFrame,
     },
 };
 use signer_transport::{Address, Stream, dial, read_frame, write_frame};
+
+use crate::openapi::Exchange;
+
+/// Every host gives its requests an id.
+const REQUEST_ID: (&str, &str) = ("x-request-id", "hostile");
 
 const SOON: Duration = Duration::from_secs(30);
 const ROUNDS: usize = 6;
@@ -67,19 +73,23 @@ impl Host {
     }
 
     /// A client's request, with objects from the store. What the answer wants written is returned,
-    /// not stored.
+    /// not stored. Panics if `host/openapi.json` does not describe request and answer: whatever a host does, the enclave
+    /// answers as it says there.
     pub async fn api(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<ApiResponse> {
         let mut request = ApiRequest {
             method: method.to_owned(),
             path: path.to_owned(),
-            headers: Vec::new(),
+            headers: vec![Header { name: REQUEST_ID.0.to_owned(), value: REQUEST_ID.1.to_owned() }],
             body: body.to_vec().into(),
             objects: Vec::new(),
             listing: None,
         };
         for _ in 0..ROUNDS {
             match self.ask(Request::Api(request.clone())).await? {
-                Response::Api(response) => return Ok(response),
+                Response::Api(response) => {
+                    expect_documented(method, path, body, &response);
+                    return Ok(response);
+                }
                 Response::NeedObjects { names } => self.fetch(&names, &mut request.objects),
                 Response::NeedListing { prefix, after, limit } => {
                     request.listing = Some(self.list(prefix, after, limit));
@@ -109,4 +119,13 @@ impl Host {
         objects.truncate(limit);
         Listing { prefix, after, objects, more }
     }
+}
+
+fn expect_documented(method: &str, path: &str, request: &[u8], answer: &ApiResponse) {
+    let given = answer.headers.iter().map(|header| (header.name.as_str(), header.value.as_str()));
+    let headers: Vec<(String, String)> =
+        given.chain([REQUEST_ID]).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let exchange =
+        Exchange { method, path, request, status: answer.status, headers: &headers, body: &answer.body };
+    exchange.expect_documented();
 }
