@@ -18,15 +18,15 @@ fn read(name: &str) -> String {
 }
 
 /// Every place of the document that is no example.
-fn walk<'a>(node: Node<'a>, visit: &mut impl FnMut(&Node<'a>)) {
-    visit(&node);
+fn walk<'a>(node: &Node<'a>, visit: &mut impl FnMut(&Node<'a>)) {
+    visit(node);
     let names: Vec<String> = match node.value {
         Value::Object(members) => members.keys().cloned().collect(),
         Value::Array(items) => (0..items.len()).map(|index| index.to_string()).collect(),
         _ => return,
     };
     for name in names.iter().filter(|name| !["example", "examples"].contains(&name.as_str())) {
-        walk(node.child(name).expect("a member"), visit);
+        walk(&node.child(name).expect("a member"), visit);
     }
 }
 
@@ -44,7 +44,7 @@ fn operations() -> Vec<(String, String, Node<'static>)> {
 #[test]
 fn references_lead_somewhere_and_schemas_are_schemas() {
     let (mut references, mut schemas) = (0, 0);
-    walk(Document::committed().root(), &mut |node| {
+    walk(&Document::committed().root(), &mut |node| {
         if let Some(reference) = node.text("$ref") {
             let target = reference.strip_prefix('#').and_then(|pointer| Document::committed().at(pointer));
             assert!(target.is_some(), "{}: {reference}", node.pointer());
@@ -102,7 +102,7 @@ fn examples_are_of_their_schema() {
         schema.validate(example).unwrap_or_else(|error| panic!("{place}: {error}"));
         checked += 1;
     };
-    walk(Document::committed().root(), &mut |node| {
+    walk(&Document::committed().root(), &mut |node| {
         let examples = node.member("examples");
         if let Some(schema) = node.child("schema").filter(|schema| schema.value.is_object()) {
             if let Some(example) = node.value.get("example") {

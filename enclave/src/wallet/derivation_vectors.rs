@@ -1,7 +1,6 @@
 //! Published cases of BIP-32, SLIP-10 and HD nodes, and signatures over Wycheproof's messages. `scripts/test-vectors`
 //! fetches them; without `NITRO_SIGNER_DERIVATION_VECTORS`, the folder that it makes, there is nothing to run.
 
-
 use std::{env, fs, path::PathBuf};
 
 use aws_lc_rs::signature::{ECDSA_P256K1_SHA256_FIXED, ED25519, UnparsedPublicKey, VerificationAlgorithm};

@@ -12,7 +12,7 @@ use super::schema;
 
 const TEXT: &str = include_str!("../../../host/openapi.json");
 
-/// An OpenAPI document, and the schemas of it that were needed so far.
+/// A description, and the schemas of it that were needed so far.
 #[derive(Debug)]
 pub struct Document {
     root: Value,
@@ -28,6 +28,9 @@ pub struct Node<'a> {
     pub value: &'a Value,
 }
 
+/// Parameters of a request: names and values.
+pub type Parameters = Vec<(String, String)>;
+
 /// What the document has for a request.
 #[derive(Debug)]
 pub enum Route<'a> {
@@ -38,7 +41,7 @@ pub enum Route<'a> {
         /// The operation.
         operation: Node<'a>,
         /// Names and values.
-        parameters: Vec<(String, String)>,
+        parameters: Parameters,
     },
     /// Neither path nor method: what `x-otherwise` says.
     Otherwise(Node<'a>),
@@ -157,9 +160,6 @@ impl<'a> Node<'a> {
         }
     }
 }
-
-/// A path's parameters, by name.
-type Parameters = Vec<(String, String)>;
 
 /// For each segment whether it is literal, and the parameters; none if the template is another path's.
 fn matches(template: &str, path: &str) -> Option<(Vec<bool>, Parameters)> {

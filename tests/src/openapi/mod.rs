@@ -8,7 +8,7 @@ mod document;
 mod exchange;
 mod schema;
 
-pub use document::{Document, Node, Route};
+pub use document::{Document, Node, Parameters, Route};
 pub use exchange::{Exchange, Violation};
 
 impl Exchange<'_> {

@@ -8,8 +8,8 @@ const MOST: usize = 8;
 
 /// The schema at `pointer` of a document.
 ///
-/// The document itself becomes the schema: OpenAPI's members are none of JSON Schema's, references stay what they are,
-/// and the one that is added leads to where to begin.
+/// The document itself becomes the schema: what it has beside schemas means nothing to JSON Schema, references stay what
+/// they are, and the one that is added leads to where to begin.
 pub(super) fn compile(document: &Value, pointer: &str) -> Result<Validator, String> {
     let mut root = document.clone();
     let members = root.as_object_mut().ok_or("the document is no object")?;
