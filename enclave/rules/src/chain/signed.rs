@@ -133,7 +133,7 @@ pub struct SignedSolanaTransaction {
     /// The transaction in wire format. JSON: base64.
     #[serde(serialize_with = "base64")]
     pub signed_transaction: Vec<u8>,
-    /// The required signers whose slot is still all zeros. Empty: the transaction is complete.
+    /// The required signers whose slot is still all zeros; the others' signatures were verified. Empty: it is complete.
     pub missing_signers: Vec<SolanaAddress>,
     /// The first signature, by which the chain names the transaction; `None` while the fee payer's slot is empty.
     #[serde(serialize_with = "optional_base58")]

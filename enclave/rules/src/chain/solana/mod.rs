@@ -14,6 +14,7 @@ mod wire;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::value::RawValue;
 
 pub use address::{SolanaAddress, SolanaAddressError};
@@ -113,6 +114,9 @@ impl SolanaTransaction {
     ) -> Result<Self, Rejection> {
         check_signature_count(signatures.len(), &facts)?;
         let our_slot = ours.map(|ours| slot_of(ours, &facts)).transpose()?;
+        if our_slot.is_some() {
+            check_other_signatures(&facts.signers, &signatures, our_slot, message)?;
+        }
         let signers = facts.signers.clone();
         let facts = Facts::Solana(facts);
         Ok(Self { facts, signers, signatures, our_slot, message: message.to_vec(), layout })
@@ -184,6 +188,29 @@ fn check_signature_count(count: usize, facts: &SolanaTransactionFacts) -> Result
     let message =
         format!("has {count} slots where the message requires {required} (fill unused ones with zeros)");
     Err(reject_signatures(message))
+}
+
+/// A slot is empty or holds a signature that the chain takes. Rubbish in the fee payer's slot would have us name the
+/// transaction by an id that it never gets, and somebody sign it a second time.
+fn check_other_signatures(
+    signers: &[SolanaAddress],
+    signatures: &[[u8; SIGNATURE_LEN]],
+    our_slot: Option<usize>,
+    message: &[u8],
+) -> Result<(), Rejection> {
+    for (slot, (signer, signature)) in signers.iter().zip(signatures).enumerate() {
+        if Some(slot) == our_slot || *signature == EMPTY_SLOT {
+            continue;
+        }
+        let verified = VerifyingKey::from_bytes(signer.as_bytes())
+            .and_then(|key| key.verify_strict(message, &Signature::from_bytes(signature)));
+        verified.map_err(|_| {
+            let message =
+                format!("is not a signature of {signer} over this message: fill the slot with zeros");
+            Rejection::new(format!("transaction.signatures[{slot}]"), message)
+        })?;
+    }
+    Ok(())
 }
 
 fn reject_signatures(message: impl Into<String>) -> Rejection {

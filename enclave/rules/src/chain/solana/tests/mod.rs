@@ -189,8 +189,12 @@ fn looked_up_accounts_come_after_the_named_ones_writable_first() {
 
 #[test]
 fn only_our_slot_is_filled() {
-    let message = Draft::legacy().bytes();
-    for (ours_before, theirs) in [(EMPTY_SLOT, EMPTY_SLOT), (EMPTY_SLOT, [7; 64]), ([8; 64], EMPTY_SLOT)] {
+    let other = SigningKey::from_bytes(&[9; 32]);
+    let mut draft = Draft::legacy();
+    draft.keys[1] = other.verifying_key().to_bytes();
+    let message = draft.bytes();
+    let theirs = other.sign(&message).to_bytes();
+    for (ours_before, theirs) in [(EMPTY_SLOT, EMPTY_SLOT), (EMPTY_SLOT, theirs), ([8; 64], EMPTY_SLOT)] {
         let signable = parse_wire(&wire(&[ours_before, theirs], &message)).unwrap();
         let signature = sign(&*signable);
         let Signed::SolanaTransaction(signed) = signable.finish(&RawSignature::Ed25519(signature)).unwrap()
@@ -198,10 +202,23 @@ fn only_our_slot_is_filled() {
             panic!("not Solana")
         };
         assert_eq!(signed.signed_transaction, wire(&[signature, theirs], &message));
-        let missing = if theirs == EMPTY_SLOT { vec![SolanaAddress::new([0x11; 32])] } else { vec![] };
+        let missing = if theirs == EMPTY_SLOT { vec![SolanaAddress::new(draft.keys[1])] } else { vec![] };
         assert_eq!(signed.missing_signers, missing);
         assert_eq!(signed.transaction_id, Some(signature));
         assert_eq!(signable.signing_input(), SigningInput::Message(&message));
+    }
+}
+
+#[test]
+fn a_slot_that_holds_no_signature_is_refused() {
+    let other = SigningKey::from_bytes(&[9; 32]);
+    let mut draft = Draft::legacy();
+    draft.keys[1] = other.verifying_key().to_bytes();
+    let message = draft.bytes();
+    let elsewhere = other.sign(b"another message").to_bytes();
+    for theirs in [[7; 64], elsewhere, sign(&*parse_wire(&draft.wire()).unwrap())] {
+        let refused = parse_wire(&wire(&[EMPTY_SLOT, theirs], &message)).err().unwrap();
+        assert_eq!(refused.field, "transaction.signatures[1]");
     }
 }
 
