@@ -22,6 +22,19 @@ fn transfer(nonce: u64) -> Value {
     })
 }
 
+/// Another boot of the enclave, which has seen nothing yet.
+async fn restart(stack: &mut Stack) {
+    let before = stack.get("/v1/status").await.json["enclave"]["boot_id"].clone();
+    stack.kill_enclave();
+    stack.start_enclave();
+    stack
+        .wait_for("another boot that is ready", |status| {
+            let enclave = &status["enclave"];
+            enclave["boot_id"].is_string() && enclave["boot_id"] != before && status["host"]["ready"] == true
+        })
+        .await;
+}
+
 /// Creates a wallet and returns its EVM address.
 async fn create(stack: &Stack, name: &str) -> String {
     let created = stack.post("/v1/wallets", &json!({"name": name, "kind": "hd"})).await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use signer_tests::stack::{Stack, StackOptions};
 
-use crate::{create, transfer};
+use crate::{create, restart, transfer};
 
 fn item(wallet: &str, nonce: u64) -> Value {
     json!({"wallet": wallet, "type": "evm.transaction", "transaction": transfer(nonce)})
@@ -79,9 +79,7 @@ async fn a_batch_of_many_wallets_is_found_in_one_round() {
         create(&stack, &format!("wallet-{number}")).await;
     }
     // An enclave that has seen none of them.
-    stack.kill_enclave();
-    stack.start_enclave();
-    stack.wait_for_phase("ready").await;
+    restart(&mut stack).await;
     let items: Vec<Value> = (0..256).map(|number| item(&format!("wallet-{}", number % 40), number)).collect();
     let reply = stack.post("/v1/batch", &json!({"items": items})).await;
     assert_eq!(reply.status, 200, "{reply:?}");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use signer_tests::stack::{Stack, StackOptions};
 
-use crate::{create, transfer};
+use crate::{create, restart, transfer};
 
 async fn call(stack: &Stack, path: &str, method: &str, params: Value) -> Value {
     let request = json!({"jsonrpc": "2.0", "id": 7, "method": method, "params": params});
@@ -114,9 +114,7 @@ async fn an_account_is_found_by_its_address_after_a_restart() {
         result(&stack, "/rpc/1", sign, json!([from(&treasury, 0)])).await,
         result(&stack, "/rpc/1", sign, json!([from(&fifth, 0)])).await,
     ];
-    stack.kill_enclave();
-    stack.start_enclave();
-    stack.wait_for_phase("ready").await;
+    restart(&mut stack).await;
     for (address, expected) in [&treasury, &fifth].into_iter().zip(&expected) {
         assert_eq!(result(&stack, "/rpc/1", sign, json!([from(address, 0)])).await, *expected);
         assert_eq!(

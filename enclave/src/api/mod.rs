@@ -224,8 +224,8 @@ fn object<'a, T: Deserialize<'a>>(text: &'a str) -> serde_json::Result<T> {
     serde_json::from_str(text)
 }
 
-fn other_methods(methods: &str) -> Problem {
-    Problem::new(Code::MethodNotAllowed, format!("the path takes {methods}"))
+fn other_methods(methods: &'static str) -> Problem {
+    Problem::new(Code::MethodNotAllowed, format!("the path takes {methods}")).allowing(methods)
 }
 
 /// Raw path bytes of one spelling: no escapes, no empty or dot segments.

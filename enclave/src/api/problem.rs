@@ -10,9 +10,11 @@ use signer_shared::message::{ApiResponse, Header};
 pub struct Problem {
     kind: Code,
     detail: String,
-    rule: Option<String>,
-    field: Option<String>,
+    rule: Option<Box<str>>,
+    field: Option<Box<str>>,
     wallet: Option<Value>,
+    /// The methods that the path takes.
+    allow: Option<&'static str>,
 }
 
 /// Stable codes, with their status and whether the same request may succeed later.
@@ -115,7 +117,7 @@ pub struct Body<'a> {
 impl Problem {
     /// With what the caller should know and do.
     pub fn new(kind: Code, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), rule: None, field: None, wallet: None }
+        Self { kind, detail: detail.into(), rule: None, field: None, wallet: None, allow: None }
     }
 
     /// A body that cannot be read.
@@ -125,13 +127,19 @@ impl Problem {
 
     /// Names the rule that denied.
     pub fn by_rule(mut self, rule: Option<&Name>) -> Self {
-        self.rule = rule.map(ToString::to_string);
+        self.rule = rule.map(|rule| rule.as_str().into());
         self
     }
 
     /// Names the member that is wrong.
     pub fn of_field(mut self, field: &str) -> Self {
-        self.field = Some(field.to_owned());
+        self.field = Some(field.into());
+        self
+    }
+
+    /// Names the methods that the path takes.
+    pub fn allowing(mut self, methods: &'static str) -> Self {
+        self.allow = Some(methods);
         self
     }
 
@@ -178,6 +186,9 @@ impl Problem {
         let (status, _, _, retry_after) = self.kind.row();
         let body = self.body(request_id);
         let mut headers = vec![header("content-type", "application/problem+json")];
+        if let Some(methods) = self.allow {
+            headers.push(header("allow", methods));
+        }
         if let Some(seconds) = retry_after {
             headers.push(header("retry-after", &seconds.to_string()));
         }

@@ -135,13 +135,18 @@ impl Exchange<'_> {
         schema.validate(&body).map_err(|message| violation("accepted request", message))
     }
 
-    /// JSON-RPC says in the body whether it accepts a request.
+    /// JSON-RPC and batches say in the body whether they accept a request, or all parts of it.
     fn is_accepted(&self, operation: &Node<'_>) -> bool {
         let success = (200..300).contains(&self.status);
-        if !success || operation.value["tags"][0] != "json-rpc" {
+        let in_body =
+            operation.value["tags"][0] == "json-rpc" || operation.value["operationId"] == "signBatch";
+        if !success || !in_body {
             return success;
         }
-        match serde_json::from_slice(self.body) {
+        match serde_json::from_slice::<Value>(self.body) {
+            Ok(Value::Object(answer)) if answer.contains_key("items") => {
+                answer["items"].as_array().is_some_and(|items| items.iter().all(|item| item["status"] == 200))
+            }
             Ok(Value::Array(answers)) => answers.iter().all(|answer| answer.get("error").is_none()),
             Ok(answer) => answer.get("error").is_none(),
             Err(_) => true,

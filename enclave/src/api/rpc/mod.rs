@@ -15,7 +15,7 @@ use super::{
     Answer, Call, Code, Problem, Stop,
     batch::{MAX_ITEMS, Missing, Room, still_in_force},
     decision::who,
-    header, success,
+    success,
 };
 use crate::boot::{Enclave, Ready};
 use envelope::{Body, Request, Response};
@@ -135,8 +135,7 @@ fn respond(body: &impl serde::Serialize) -> Answer {
 
 /// The answer to notifications.
 fn no_content() -> ApiResponse {
-    let headers = vec![header("content-type", "application/json")];
-    ApiResponse { status: 204, headers, body: Vec::new().into(), writes: Vec::new() }
+    ApiResponse { status: 204, headers: Vec::new(), body: Vec::new().into(), writes: Vec::new() }
 }
 
 impl<'a> Endpoint<'a> {
