@@ -159,9 +159,10 @@ impl<'a> Endpoint<'a> {
 /// A chain id in decimal, in its one spelling.
 fn chain_id(text: &str) -> Result<u64, Problem> {
     let canonical = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| canonical).ok_or_else(|| {
-        Problem::new(Code::NotFound, "a chain id is a decimal number, as in /rpc/1").of_field("chain_id")
-    })
+    text.parse()
+        .ok()
+        .filter(|_| canonical)
+        .ok_or_else(|| Problem::new(Code::NotFound, "a chain id is a decimal number, as in /rpc/1"))
 }
 
 #[cfg(test)]
