@@ -29,6 +29,8 @@ use crate::{
 
 /// For opening all keyrings of a bundle. Every other change of state waits for it.
 const OPENING_LIMIT: Duration = Duration::from_secs(50);
+/// How long a pushed bundle waits for another change of state to end.
+const TURN_LIMIT: Duration = Duration::from_secs(5);
 /// Refused bundles that are recorded in one boot.
 pub(super) const MAX_REFUSED: usize = 256;
 
@@ -142,7 +144,9 @@ impl Enclave {
     ///
     /// Must not be cancelled half-way: run it in a task of its own.
     pub async fn try_policy(&self, bundle: &[u8], objects: &Objects) -> Result<Adoption, ProvisionError> {
-        let _turn = self.transition.try_lock().map_err(|_| ProvisionError::Busy)?;
+        // The host provisions by itself after each change: an admin's push waits for it.
+        let turn = timeout(TURN_LIMIT, self.transition.lock()).await;
+        let _turn = turn.map_err(|_| ProvisionError::Busy)?;
         let state = self.state();
         match self.prepare(&state, bundle, objects).await? {
             Prepared::NeedObjects(names) => Ok(Adoption::NeedObjects(names)),
