@@ -22,7 +22,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::envelope::in_kms_form;
-use crate::{pki::TlsAuthority, stack::request};
+use crate::{pki::TlsAuthority, stack::request_elsewhere};
 
 /// Headers that LocalStack needs: the operation, and the region and account that signatures name.
 const HEADERS: [&str; 3] = ["authorization", "content-type", "x-amz-target"];
@@ -153,7 +153,7 @@ impl Passage {
 
         let change = self.state().change;
         let forwarded = changed_request(change, asked.clone()).to_string();
-        let reply = request(&self.localstack, "POST", "/", &headers, forwarded.as_bytes())
+        let reply = request_elsewhere(&self.localstack, "POST", "/", &headers, forwarded.as_bytes())
             .await
             .map_err(|error| format!("LocalStack does not answer: {error}"))?;
         let (plaintext, envelope) =

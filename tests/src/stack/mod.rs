@@ -28,7 +28,7 @@ use signer_rules::{
 };
 use tokio::time::sleep;
 
-pub use http::{Reply, request};
+pub use http::{Reply, request, request_elsewhere};
 pub use process::{Process, binary};
 pub use recover::recover_evm_address;
 pub use wire::{Host, Store};
