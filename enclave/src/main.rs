@@ -2,7 +2,8 @@
 
 use std::{fs, io::ErrorKind, process::ExitCode, sync::Arc};
 
-use signer_enclave::{Platform, attestation::NitroNsm, kms::Trust, platform::parent_cid, run};
+use signer_enclave::{Platform, attestation::NitroNsm, kms::Trust, run};
+use signer_shared::address::parent_cid;
 
 /// Roots for KMS that the image holds instead of Amazon's. Only development images have this file:
 /// it is measured, and the attested statement says so.
