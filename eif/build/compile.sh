@@ -38,8 +38,26 @@ prefix_maps() {
         "$option$rust/lib/rustlib/src/rust=/rustc/$(locked_value rust-commit)"
 }
 
-# compile SOURCE WORK: the programs in WORK/programs. WORK is new.
+# compile SOURCE WORK: enclave, init and signer-eif in WORK/programs. WORK is new.
 compile() {
+    prepare "$1" "$2"
+    step "compiling the enclave (about 5 minutes on 2 cores)"
+    compile_for_image "$1" "$2" signer-enclave enclave
+    # It starts, and ends where a Nitro enclave would go on.
+    if [ ! -e /dev/nsm ]; then
+        local said
+        said=$("$2/programs/enclave" 2>&1 < /dev/null || true)
+        [ "$said" = "nitro-signer: /dev/nsm cannot be opened" ] || die "the enclave does not start: $said"
+    fi
+    step "compiling init"
+    compile_for_image "$1" "$2" signer-init init
+    step "compiling signer-eif, which assembles"
+    cargo_build "$1" "$2" build -p signer-eif --bin signer-eif --profile dev
+    install -m 755 "$2/target/$triple/debug/signer-eif" "$2/programs/signer-eif"
+}
+
+# prepare SOURCE WORK
+prepare() {
     local source=$1 work=$2
     mkdir -p "$work"/{home,cargo,tmp,target,programs}
     cat > "$work/cargo/config.toml" <<CONF
@@ -49,46 +67,32 @@ replace-with = "locked"
 [source.locked]
 directory = "$crates"
 CONF
-
-    step "compiling the enclave (about 5 minutes on 2 cores)"
     # Beside its source, so that rustc is given the same relative path wherever the source is.
     isolated "$work" "$sysroot/tools/cc" -O2 -ffile-prefix-map="$source=/nitro-signer" \
         -c "$source/enclave/link/no_loader.c" -o "$work/no_loader.o"
     isolated "$work" "$sysroot/tools/ar" crsD "$source/enclave/link/libno_loader.a" "$work/no_loader.o"
-    # Alone (-p): features that other packages ask of shared dependencies do not reach the image.
-    cargo_build "$work" rustc --manifest-path "$source/Cargo.toml" -p signer-enclave --bin signer-enclave \
-        --profile enclave -- -L native=enclave/link -l static:+whole-archive=no_loader
-    finish_enclave "$work" "$work/target/$triple/enclave/signer-enclave" "$work/programs/enclave"
-
-    step "compiling init"
-    cargo_build "$work" rustc --manifest-path "$source/Cargo.toml" -p signer-init --bin init --profile enclave
-    isolated "$work" "$sysroot/tools/strip" -o "$work/programs/init" "$work/target/$triple/enclave/init"
-    refuse_what_must_not_be_there "$work" "$work/target/$triple/enclave/init" "$work/programs/init"
 }
 
+# compile_for_image SOURCE WORK PACKAGE NAME: WORK/programs/NAME, static, stripped and looked through.
+compile_for_image() {
+    local work=$2 made=$2/target/$triple/enclave/$3
+    # Alone (-p): features that other packages ask of shared dependencies do not reach the image.
+    cargo_build "$1" "$work" rustc -p "$3" --bin "$3" --profile enclave -- \
+        -L native=enclave/link -l static:+whole-archive=no_loader
+    # A weak reference of glibc's that nothing fills any more.
+    isolated "$work" "$sysroot/tools/objcopy" --strip-symbol=__dlopen "$made"
+    isolated "$work" "$sysroot/tools/strip" -o "$work/programs/$4" "$made"
+    refuse_what_must_not_be_there "$work" "$made" "$work/programs/$4"
+}
+
+# cargo_build SOURCE WORK COMMAND...
 cargo_build() {
-    local work=$1
-    shift
-    local command=$1
-    shift
-    if ! isolated "$work" cargo "$command" --locked --offline --target "$triple" "$@" > "$work/cargo.log" 2>&1; then
+    local source=$1 work=$2 command=$3
+    shift 3
+    if ! isolated "$work" cargo "$command" --manifest-path "$source/Cargo.toml" --locked --offline --target "$triple" "$@" \
+        > "$work/cargo.log" 2>&1; then
         cat "$work/cargo.log" >&2
         die "the build failed: see above"
-    fi
-}
-
-# finish_enclave WORK PROGRAM OUTPUT
-finish_enclave() {
-    local work=$1 program=$2 output=$3
-    # A weak reference of glibc's that nothing fills any more.
-    isolated "$work" "$sysroot/tools/objcopy" --strip-symbol=__dlopen "$program"
-    isolated "$work" "$sysroot/tools/strip" -o "$output" "$program"
-    refuse_what_must_not_be_there "$work" "$program" "$output"
-    # It starts, and ends where a Nitro enclave would go on.
-    if [ ! -e /dev/nsm ]; then
-        local said
-        said=$("$output" 2>&1 < /dev/null || true)
-        [ "$said" = "nitro-signer: /dev/nsm cannot be opened" ] || die "the enclave does not start: $said"
     fi
 }
 

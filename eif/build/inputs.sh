@@ -180,6 +180,10 @@ WRAPPER
 # Sets $crates: all packages of Cargo.lock, as `cargo vendor` lays them out. Cargo checks each file
 # against Cargo.lock's digests when it builds.
 gather_crates() {
+    if [ -n "$inputs" ] && [ -d "$inputs/crates" ]; then
+        crates=$inputs/crates
+        return
+    fi
     local key
     key=$(git -C "$root" show "$tree:Cargo.lock" | sha256sum | cut -c 1-16)
     crates=$cache/crates-$key
