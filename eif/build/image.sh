@@ -30,7 +30,7 @@ image_of() {
     done
     arguments+=(--enclave "$from/enclave")
     [ -z "$kms_roots" ] || arguments+=(--kms-roots "$kms_roots")
-    [ -z "$signing_key" ] || arguments+=(--signing-key "$signing_key" --certificate "$certificate")
+    [ -z "$signing_key" ] || arguments+=(--signing-key "$signing_key" --signing-certificate "$certificate")
     SOURCE_DATE_EPOCH=$epoch "$from/signer-eif" build "${arguments[@]}" --output "$image.part" >&2 ||
         die "signer-eif could not build the image: see above"
     mv "$image.part" "$image"
