@@ -51,3 +51,12 @@ json_text() {
     text=${text//$'\t'/\\t}
     printf '"%s"' "$text"
 }
+
+# keep_last COUNT FOLDER...: of folders that a later build may want again, those used last.
+keep_last() {
+    local count=$1 folder
+    shift
+    find "$@" -maxdepth 0 -type d -printf '%T@ %p\n' | sort -rn | sed "1,${count}d; s/^[^ ]* //" | while read -r folder; do
+        rm -rf -- "$folder"
+    done
+}

@@ -187,7 +187,10 @@ gather_crates() {
     local key
     key=$(git -C "$root" show "$tree:Cargo.lock" | sha256sum | cut -c 1-16)
     crates=$cache/crates-$key
-    [ ! -d "$crates" ] || return 0
+    if [ -d "$crates" ]; then
+        touch "$crates"
+        return
+    fi
     local new
     temporary_folder new "$cache"
     if [ -n "$inputs" ]; then
@@ -204,6 +207,8 @@ gather_crates() {
     [ -d "$new/crates" ] || die "$inputs/crates.tar.gz holds no crates"
     chmod -R u+rwX,go+rX,go-w "$new/crates"
     mv -T "$new/crates" "$crates" 2> /dev/null || [ -d "$crates" ]
+    touch "$crates"
+    keep_last 3 "$cache"/crates-*
 }
 
 # ---- Archives -----------------------------------------------------------------------------------

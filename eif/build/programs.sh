@@ -48,9 +48,8 @@ build_programs() {
     rm -rf "$programs"
     mv -T "$work/programs" "$programs"
     step "programs built in $(((SECONDS - started) / 60))m$(((SECONDS - started) % 60))s"
-    # The last few are kept: an older commit's may be asked for again.
-    find "$cache/programs" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' | sort -rn | sed -n '6,$s/^[^ ]* //p' |
-        while read -r work; do rm -rf -- "$work"; done
+    # An older commit's may be asked for again.
+    keep_last 4 "$cache"/programs/*
 }
 
 install_programs() {
