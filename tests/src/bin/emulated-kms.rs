@@ -27,6 +27,9 @@ struct Arguments {
     /// The root certificate of attestation documents, PEM.
     #[arg(long, value_name = "FILE")]
     attestation_root: PathBuf,
+    /// Believes the documents of QEMU's NSM, too, which nobody signed: then anyone can say to be any enclave.
+    #[arg(long)]
+    accept_unsigned_documents: bool,
     /// Keeps the TLS root: made if missing, its certificate in tls-root.pem.
     #[arg(long, value_name = "DIRECTORY")]
     tls_dir: PathBuf,
@@ -76,6 +79,7 @@ fn options(arguments: Arguments) -> Result<KmsOptions, Box<dyn Error>> {
     let defaults = KmsOptions::new(root, Arc::new(tls));
     Ok(KmsOptions {
         listen: arguments.listen,
+        accept_unsigned_documents: arguments.accept_unsigned_documents,
         region: region.unwrap_or_else(|| defaults.region.clone()),
         account: account.unwrap_or_else(|| defaults.account.clone()),
         dns_names,

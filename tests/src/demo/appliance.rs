@@ -11,15 +11,16 @@ use std::{
 use serde_json::Value;
 use tokio::time::sleep;
 
+use signer_shared::address::port;
+
 use super::{
     Error, Site,
+    guest::{Guest, Started},
     instance_role::{self, REGION},
     kms::{Kms, start_apart},
 };
 use crate::stack::{Process, Reply, binary, request};
 
-/// The longest that anything is waited for.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// For the host to drain.
 const STOPPING: Duration = Duration::from_secs(3);
 
@@ -28,8 +29,8 @@ const STOPPING: Duration = Duration::from_secs(3);
 pub(super) struct Plan {
     /// The name of its folder, short because sockets are in it.
     pub(super) name: &'static str,
-    /// The enclave's executable.
-    pub(super) image: PathBuf,
+    /// The enclave.
+    pub(super) guest: Guest,
     /// The signed configuration.
     pub(super) configuration: PathBuf,
     /// The first signed policy bundle.
@@ -44,11 +45,9 @@ pub(super) struct Plan {
 #[derive(Debug)]
 pub(super) struct Appliance {
     folder: PathBuf,
-    aws: PathBuf,
-    kms_roots: PathBuf,
-    image: PathBuf,
+    guest: Guest,
     host: Process,
-    enclave: Option<Process>,
+    enclave: Option<Started>,
     address: String,
 }
 
@@ -61,9 +60,8 @@ impl Appliance {
         let mut command = Command::new(binary("signer-host"));
         command.arg("--config").arg(folder.join("host.toml")).arg("--ready-file").arg(&ready);
         let host = start_apart(command, &folder.join("host.log"));
-        let (aws, kms_roots, image) = (site.aws(), site.kms_roots(), plan.image);
-        let address = String::new();
-        let mut appliance = Self { folder, aws, kms_roots, image, host, enclave: None, address };
+        let (guest, address) = (plan.guest, String::new());
+        let mut appliance = Self { folder, guest, host, enclave: None, address };
         appliance.start_enclave();
         appliance.address = appliance.listening(&ready).await?;
         Ok(appliance)
@@ -71,10 +69,9 @@ impl Appliance {
 
     /// Starts the enclave.
     pub(super) fn start_enclave(&mut self) {
-        let mut command = Command::new(&self.image);
-        command.arg("--authority-dir").arg(&self.aws).arg("--sockets").arg(&self.folder);
-        command.arg("--kms-roots").arg(&self.kms_roots);
-        self.enclave = Some(start_apart(command, &self.folder.join("enclave.log")));
+        // One at a time: they would share sockets.
+        self.enclave = None;
+        self.enclave = Some(self.guest.start(&self.folder));
     }
 
     /// Kills the enclave with SIGKILL.
@@ -101,6 +98,16 @@ impl Appliance {
         format!("http://{}", self.address)
     }
 
+    /// The longest that anything is waited for.
+    pub(super) fn patience(&self) -> Duration {
+        self.guest.patience()
+    }
+
+    /// A file of its folder.
+    pub(super) fn log(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
     /// A GET.
     pub(super) async fn get(&self, path: &str) -> Result<Reply, Error> {
         Ok(request(&self.address, "GET", path, &[], b"").await?)
@@ -123,7 +130,7 @@ impl Appliance {
         what: &str,
         condition: impl Fn(&Value) -> bool,
     ) -> Result<Value, Error> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience();
         loop {
             let answer = self.get("/v1/status").await;
             if let Ok(reply) = &answer
@@ -146,7 +153,7 @@ impl Appliance {
     }
 
     async fn listening(&mut self, ready: &Path) -> Result<String, Error> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience();
         while Instant::now() < deadline {
             if let Ok(address) = fs::read_to_string(ready)
                 && !address.trim().is_empty()
@@ -163,7 +170,7 @@ impl Appliance {
 }
 
 fn host_configuration(folder: &Path, kms: &Kms, plan: &Plan) -> String {
-    let socket = |name: &str| format!("unix:{}", folder.join(name).display());
+    let meet = |port| plan.guest.address(folder, port);
     let text = |path: &Path| path.display().to_string();
     let caller = instance_role::credentials();
     format!(
@@ -191,16 +198,16 @@ session_token = {token:?}
 listen = {events:?}
 "#,
         listen = plan.listen,
-        enclave = socket("enclave.sock"),
+        enclave = meet(port::API),
         configuration = text(&plan.configuration),
         policy = text(&plan.policy),
         store = text(&plan.store),
-        tunnel = socket("kms.sock"),
+        tunnel = meet(port::KMS_TUNNEL),
         kms = kms.address,
-        credentials = socket("credentials.sock"),
+        credentials = meet(port::CREDENTIALS),
         key = caller.access_key_id,
         secret = caller.secret_access_key,
         token = caller.session_token.unwrap_or_default(),
-        events = socket("events.sock"),
+        events = meet(port::EVENTS),
     )
 }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Error, Site,
     appliance::{Appliance, Plan},
+    guest::Guest,
     kms::{Kms, key_arn},
     operator::text,
     report::Shown,
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::stack::binary;
 
-const DENIED: &str = "AccessDeniedException";
+pub(super) const DENIED: &str = "AccessDeniedException";
 /// What the compiler leaves in an executable, where nothing at run time looks.
 const COMPILER: &[u8] = b"rustc version ";
 
@@ -68,7 +69,7 @@ pub(super) async fn changed_image(site: &Site, kms: &Kms) -> Result<((), Shown),
     let operator = site.operator()?;
     let plan = Plan {
         name: "changed",
-        image: changed,
+        guest: Guest::process(site, changed),
         configuration: operator.path("config.json"),
         policy: operator.path("policy-2.json"),
         store: site.store(),
@@ -121,7 +122,7 @@ pub(super) async fn configuration(site: &Site, kms: &Kms, fingerprint: &str) -> 
     fs::write(store.join(KEYRING), object.to_string())?;
     let plan = Plan {
         name: "hostile",
-        image: binary("emulated-enclave"),
+        guest: Guest::process(site, binary("emulated-enclave")),
         configuration: attacker.path("config.json"),
         policy: attacker.path("policy.json"),
         store: attacker.path("store"),
@@ -144,7 +145,7 @@ pub(super) async fn configuration(site: &Site, kms: &Kms, fingerprint: &str) -> 
 }
 
 /// Starts an appliance that KMS must refuse. Returns what its enclave says about that.
-async fn refused_by_kms(site: &Site, kms: &Kms, plan: Plan) -> Result<String, Error> {
+pub(super) async fn refused_by_kms(site: &Site, kms: &Kms, plan: Plan) -> Result<String, Error> {
     let before = kms.refusals().len();
     let appliance = Appliance::start(site, kms, plan).await?;
     let told = |status: &Value| {
@@ -170,13 +171,13 @@ fn problem(status: &Value) -> Option<&str> {
 }
 
 /// KMS's refusal without the names in it.
-fn brief(message: &str) -> String {
+pub(super) fn brief(message: &str) -> String {
     let why = message.rfind(" with ").and_then(|start| message.get(start..)).unwrap_or_default();
     format!("{DENIED} …{why}")
 }
 
 /// Changes a digit of the compiler's version, which nothing reads. Returns its offset.
-fn copy_with_one_byte_changed(from: &Path, to: &Path) -> Result<usize, Error> {
+pub(super) fn copy_with_one_byte_changed(from: &Path, to: &Path) -> Result<usize, Error> {
     let mut image = fs::read(from)?;
     let found = image.windows(COMPILER.len()).rposition(|window| window == COMPILER);
     let offset = found.ok_or("the executable does not say which compiler made it")? + COMPILER.len();

@@ -26,6 +26,15 @@ use crate::{
 const KEY_ID: &str = "1234abcd-12ab-34cd-56ef-1234567890ab";
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Which attestation documents KMS believes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Documents {
+    /// Those that the attestation authority signed.
+    Signed,
+    /// Those of QEMU, too, which nobody signed.
+    SignedOrNot,
+}
+
 /// The ARN of the one key.
 pub(super) fn key_arn() -> String {
     format!("arn:aws:kms:{REGION}:{ACCOUNT}:key/{KEY_ID}")
@@ -44,7 +53,7 @@ pub(super) struct Kms {
 
 impl Kms {
     /// Starts it, with one key under `policy`, and the instances' role.
-    pub(super) async fn start(site: &Site, policy: &Value) -> Result<Self, Error> {
+    pub(super) async fn start(site: &Site, policy: &Value, documents: Documents) -> Result<Self, Error> {
         let folder = site.folder("kms")?;
         let caller = instance_role::credentials();
         let configuration = json!({
@@ -64,6 +73,9 @@ impl Kms {
         let mut command = Command::new(binary("emulated-kms"));
         command.args(["--listen", "127.0.0.1:0", "--attestation-root"]).arg(site.attestation_root());
         command.arg("--tls-dir").arg(site.aws()).arg("--config").arg(file).arg("--trail").arg(&trail);
+        if documents == Documents::SignedOrNot {
+            command.arg("--accept-unsigned-documents");
+        }
         let mut process = start_apart(command, &log);
         let address = listening(&mut process, &log).await?;
         let root = CertificateDer::from_pem_file(site.aws().join("tls-root.pem"))?;

@@ -7,10 +7,12 @@
 mod appliance;
 mod attacks;
 pub(crate) mod evm;
+mod guest;
 mod instance_role;
 mod kms;
 mod operator;
 mod proof;
+pub mod qemu;
 mod report;
 mod setup;
 mod signing;
@@ -26,7 +28,10 @@ pub(crate) use evm::{Item, rlp_list_header};
 pub use report::{Failed, Report};
 pub use site::Site;
 
+use crate::stack::binary;
 use appliance::Appliance;
+use guest::Guest;
+use kms::Documents;
 use signing::Wallet;
 
 /// Any reason why a step is not as it must be.
@@ -37,8 +42,12 @@ const RESTART_DELAY: Duration = Duration::from_millis(100);
 
 /// Runs every step. Returns what then runs, until it is dropped.
 pub async fn run(site: &Site, report: &mut Report, listen: SocketAddr) -> Result<Running, Failed> {
-    let kms = report.step("kms", setup::kms(site)).await?;
-    let mut appliance = report.step("enclave", setup::enclave(site, &kms, listen)).await?;
+    let program = binary("emulated-enclave");
+    let kms = report
+        .step("kms", async { setup::kms(site, &setup::measurements(&program)?, Documents::Signed).await });
+    let kms = kms.await?;
+    let guest = Guest::process(site, program);
+    let mut appliance = report.step("enclave", setup::enclave(site, &kms, guest, listen)).await?;
     let keyring = report.step("keyring", setup::keyring(site, &appliance)).await?;
 
     report.step("refused_unattested", attacks::unattested(site, &kms, &appliance)).await?;

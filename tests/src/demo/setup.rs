@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::{
     Error, Site,
     appliance::{Appliance, Plan},
+    guest::Guest,
     instance_role::{ACCOUNT, ROLE},
-    kms::{Kms, key_arn},
+    kms::{Documents, Kms, key_arn},
     operator::{read_json, text},
     report::Shown,
 };
-use crate::stack::binary;
 
 /// The chains that the rules allow: Ethereum and its test network.
 pub(super) const CHAIN: u64 = 1;
@@ -21,7 +21,9 @@ const TEST_CHAIN: u64 = 11_155_111;
 pub(super) const KEYRING: &str = "default";
 
 /// Three admins, a configuration that two of them signed, and a KMS whose key is for it alone.
-pub(super) async fn kms(site: &Site) -> Result<(Kms, Shown), Error> {
+///
+/// The key is for the enclave that `measured` tells of, in nitro-cli's form.
+pub(super) async fn kms(site: &Site, measured: &Value, documents: Documents) -> Result<(Kms, Shown), Error> {
     let operator = site.operator()?;
     for admin in 1..=3 {
         operator.run(&format!("keygen --output admin-{admin}.pem")).await?;
@@ -33,13 +35,13 @@ pub(super) async fn kms(site: &Site) -> Result<(Kms, Shown), Error> {
         operator.run(&format!("config sign config.json --key admin-{admin}.pem")).await?;
     }
     let configuration = operator.run("config digest config.json").await?;
-    operator.write("eif.json", &measurements(&binary("emulated-enclave"))?.to_string())?;
+    operator.write("eif.json", &measured.to_string())?;
     let measured = "--config config.json --measurements eif.json";
     operator
         .run(&format!("kms-policy {measured} --account {ACCOUNT} --role {ROLE} --output key-policy.json"))
         .await?;
 
-    let kms = Kms::start(site, &read_json(&operator.path("key-policy.json"))?).await?;
+    let kms = Kms::start(site, &read_json(&operator.path("key-policy.json"))?, documents).await?;
     let policy = kms.client_of_instance()?.get_key_policy().key_id(&arn).send().await?;
     let policy: Value = serde_json::from_str(policy.policy().ok_or("KMS shows no policy")?)?;
     let pinned = pinned(&policy)?;
@@ -63,7 +65,12 @@ pub(super) async fn kms(site: &Site) -> Result<(Kms, Shown), Error> {
 }
 
 /// An enclave that is configured, and has no keyring yet.
-pub(super) async fn enclave(site: &Site, kms: &Kms, listen: SocketAddr) -> Result<(Appliance, Shown), Error> {
+pub(super) async fn enclave(
+    site: &Site,
+    kms: &Kms,
+    guest: Guest,
+    listen: SocketAddr,
+) -> Result<(Appliance, Shown), Error> {
     let operator = site.operator()?;
     operator.run("policy init --config config.json --version 1 --output policy-1.json").await?;
     for admin in 1..=2 {
@@ -73,7 +80,7 @@ pub(super) async fn enclave(site: &Site, kms: &Kms, listen: SocketAddr) -> Resul
     }
     let plan = Plan {
         name: "genuine",
-        image: binary("emulated-enclave"),
+        guest,
         configuration: operator.path("config.json"),
         policy: operator.path("policy-1.json"),
         store: site.store(),
@@ -108,19 +115,7 @@ pub(super) async fn keyring(site: &Site, appliance: &Appliance) -> Result<(Strin
         ))
         .await?;
     let fingerprint = text(&created, "/keyring/fingerprint")?.to_owned();
-    operator.write("rules.json", &format!("{:#}", rules()))?;
-    operator
-        .run(&format!(
-            "policy init --config config.json --version 2 --previous policy-1.json \
-             --keyring {KEYRING}={fingerprint} --client backend:none --rules rules.json --output policy-2.json"
-        ))
-        .await?;
-    for admin in 1..=2 {
-        operator
-            .run(&format!("policy sign policy-2.json --key admin-{admin}.pem --config config.json"))
-            .await?;
-    }
-    operator.run(&format!("policy push policy-2.json --url {url}")).await?;
+    adopt(site, appliance, &fingerprint).await?;
     let status = appliance.wait_for_phase("ready").await?;
     let version = &status["enclave"]["policy_version"];
     let shown = Shown::new(
@@ -134,6 +129,30 @@ pub(super) async fn keyring(site: &Site, appliance: &Appliance) -> Result<(Strin
         return Err(format!("not as pushed: {created} {status}").into());
     }
     Ok((fingerprint, shown))
+}
+
+/// A policy that names the keyring by its fingerprint, signed and pushed.
+pub(super) async fn adopt(site: &Site, appliance: &Appliance, fingerprint: &str) -> Result<(), Error> {
+    let operator = site.operator()?;
+    operator.write("rules.json", &format!("{:#}", rules()))?;
+    operator
+        .run(&format!(
+            "policy init --config config.json --version 2 --previous policy-1.json \
+             --keyring {KEYRING}={fingerprint} --client backend:none --rules rules.json --output policy-2.json"
+        ))
+        .await?;
+    for admin in 1..=2 {
+        operator
+            .run(&format!("policy sign policy-2.json --key admin-{admin}.pem --config config.json"))
+            .await?;
+    }
+    operator.run(&format!("policy push policy-2.json --url {}", appliance.url())).await?;
+    Ok(())
+}
+
+/// The measurements that the operator has.
+pub(super) fn read_measurements(site: &Site) -> Result<Value, Error> {
+    read_json(&site.operator()?.path("eif.json"))
 }
 
 /// Measurements of an executable, by itself.

@@ -18,7 +18,6 @@ pub(super) const NAME: &str = "treasury";
 pub(super) const RECIPIENT: &str = "0x3535353535353535353535353535353535353535";
 /// A chain that no rule allows: BNB Smart Chain.
 const OTHER_CHAIN: u64 = 56;
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A wallet's public parts.
 #[derive(Debug)]
@@ -140,8 +139,8 @@ pub(super) async fn restart(appliance: &mut Appliance, wallet: &Wallet) -> Resul
             appliance.start_enclave();
             restarted = true;
         }
-        if killed.elapsed() > PATIENCE {
-            return Err(format!("no signature after {PATIENCE:?}: {}", reply.json).into());
+        if killed.elapsed() > appliance.patience() {
+            return Err(format!("no signature after {:?}: {}", appliance.patience(), reply.json).into());
         }
         sleep(Duration::from_millis(10)).await;
     };

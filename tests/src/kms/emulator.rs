@@ -18,6 +18,7 @@ use super::error::KmsError;
 use super::fault::{Fault, Faults};
 use super::http;
 use super::principal::PrincipalSpec;
+use super::recipient::Trust;
 use super::service::Service;
 use super::store::{KeySpec, Store};
 use super::trail::Trail;
@@ -36,6 +37,8 @@ pub struct KmsOptions {
     pub dns_names: Vec<String>,
     /// The root that attestation documents must end at, DER.
     pub attestation_root: CertificateDer<'static>,
+    /// Whether to believe QEMU's documents, too, which nobody signed. Then anyone can say to be any enclave.
+    pub accept_unsigned_documents: bool,
     /// Who issues the TLS certificate.
     pub tls: Arc<TlsAuthority>,
     /// Keys to make at the start, unless the state has them already.
@@ -61,6 +64,7 @@ impl KmsOptions {
             account: "111122223333".to_owned(),
             dns_names: Vec::new(),
             attestation_root,
+            accept_unsigned_documents: false,
             tls,
             keys: Vec::new(),
             principals: Vec::new(),
@@ -96,7 +100,7 @@ impl KmsEmulator {
         let root = Root::from_der(&options.attestation_root)
             .map_err(|error| StartError::AttestationRoot(error.to_string()))?;
         let service = Arc::new(Service {
-            attestation_root: root,
+            attestation: Trust { root, unsigned: options.accept_unsigned_documents },
             principals: Mutex::new(options.principals),
             store: Mutex::new(Store::open(&options.region, options.state_dir.as_deref())?),
             trail: Trail::open(&options.region, options.trail_file.as_deref())?,

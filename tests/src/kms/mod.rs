@@ -26,6 +26,7 @@ mod store;
 mod tests;
 mod time;
 mod trail;
+mod unsigned;
 
 pub use self::blob::EncryptionContext;
 pub use self::emulator::{KmsEmulator, KmsHandle, KmsOptions, StartError};
@@ -36,3 +37,8 @@ pub use self::fault::Fault;
 pub use self::principal::PrincipalSpec;
 pub use self::sdk_client::sdk_client;
 pub use self::store::KeySpec;
+
+/// The PCRs in a document of QEMU's NSM, which nobody signed; `None` for any other document.
+pub fn unsigned_pcrs(document: &[u8]) -> Option<std::collections::BTreeMap<u8, [u8; 48]>> {
+    unsigned::read(document).map(|attested| attested.pcrs)
+}

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use hyper::http::request::Parts;
 use serde_json::Value;
-use signer_eif::verify::Root;
 
 use super::envelope::FormChooser;
 use super::error::KmsError;
 use super::fault::{Fault, Faults};
 use super::operations::{Call, OPERATIONS};
 use super::principal::{Caller, PrincipalSpec};
+use super::recipient::Trust;
 use super::sigv4::Authorization;
 use super::store::{Store, random_uuid};
 use super::trail::Trail;
@@ -24,7 +24,7 @@ const TARGET_PREFIX: &str = "TrentService.";
 #[derive(Debug)]
 pub(super) struct Service {
     pub(super) region: String,
-    pub(super) attestation_root: Root,
+    pub(super) attestation: Trust,
     pub(super) principals: Mutex<Vec<PrincipalSpec>>,
     pub(super) store: Mutex<Store>,
     pub(super) trail: Trail,

@@ -8,10 +8,10 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use serde_json::{Map, Value, json};
-use signer_eif::verify::Document;
 
 use super::error::KmsError;
 use super::principal::Caller;
+use super::recipient::Attested;
 use super::time::rfc3339;
 
 /// The registers that `CloudTrail` shows beside the image's digest.
@@ -32,7 +32,7 @@ impl Entry {
         self.request_parameters.insert(name.to_owned(), value.into());
     }
 
-    pub(super) fn attested_by(&mut self, document: &Document) {
+    pub(super) fn attested_by(&mut self, document: &Attested) {
         let mut recipient = Map::new();
         recipient.insert("attestationDocumentModuleId".to_owned(), document.module_id.clone().into());
         let mut show = |name: String, index: u8| {

@@ -132,8 +132,8 @@ impl<'a> Call<'a> {
     /// The verified recipient, if the request has one.
     fn recipient(&mut self, info: Option<&RecipientInfo>) -> Result<Option<Recipient>, KmsError> {
         let Some(info) = info else { return Ok(None) };
-        let recipient = Recipient::verify(info, &self.service.attestation_root, self.now_ms)?;
-        self.entry.attested_by(&recipient.document);
+        let recipient = Recipient::verify(info, self.service.attestation, self.now_ms)?;
+        self.entry.attested_by(&recipient.attested);
         Ok(Some(recipient))
     }
 

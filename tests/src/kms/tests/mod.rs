@@ -3,6 +3,7 @@
 mod access;
 mod faults;
 mod protocol;
+mod unsigned;
 
 use std::sync::Arc;
 
@@ -36,6 +37,10 @@ struct World {
 impl World {
     /// The key has `policy`.
     async fn new(policy: Value) -> Self {
+        Self::of(policy, false).await
+    }
+
+    async fn of(policy: Value, accept_unsigned_documents: bool) -> Self {
         let authority = Arc::new(AttestationAuthority::generate());
         let tls = Arc::new(TlsAuthority::generate());
         let key = KeySpec { key_id: Some(KEY_ID.to_owned()), policy: Some(policy), ..KeySpec::default() };
@@ -44,6 +49,7 @@ impl World {
         let options = KmsOptions {
             keys: vec![key],
             principals: vec![parent, credentials("ADMIN", ADMIN)],
+            accept_unsigned_documents,
             ..KmsOptions::new(authority.root_der().clone(), Arc::clone(&tls))
         };
         let kms = KmsEmulator::start(options).await.expect("a free port");
