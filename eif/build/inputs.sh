@@ -44,7 +44,7 @@ kernel_release() {
 # changes nothing, and a byte of the standard library does.
 toolchain_digest() {
     (
-        cd "$1"
+        cd "$1" || exit
         find bin/rustc bin/cargo lib/*.so* "lib/rustlib/$triple" -type f -print0 | LC_ALL=C sort -z |
             xargs -0 sha256sum | sha256sum | cut -d ' ' -f 1
     )
@@ -141,7 +141,7 @@ unpack_sysroot() {
     while read -r _ _ _ _ path; do
         dpkg-deb --extract "$cache/packages/${path##*/}" "$new"
     done < <(locked_packages)
-    rm -rf "$new/usr/share"
+    rm -rf "${new:?}/usr/share"
     write_tools "$new"
     chmod -R u+rwX,go+rX,go-w "$new"
     # The wrappers find what they wrap beside themselves, so the folder may be moved.
