@@ -13,13 +13,14 @@ use signer_rules::{
     dsse::{DsseError, Envelope},
     hex_bytes::HexBytes,
 };
+use signer_terminal::{
+    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    files::{self, Access, OutputArgs},
+};
 
 use crate::{
     envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
-    failure::{EXIT_FAILED, Failure},
-    files::{self, Access, OutputArgs},
     keys::{self, AdminSecret},
-    output::{Report, Style, Terminal, fields},
 };
 
 /// Make, sign and check the appliance configuration.
@@ -233,9 +234,18 @@ pub(crate) mod tests {
     pub(crate) const KEY: &str =
         "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
+    /// A new directory for one test.
+    pub(crate) fn test_directory() -> PathBuf {
+        let mut random = [0; 16];
+        aws_lc_rs::rand::fill(&mut random).unwrap();
+        let path = std::env::temp_dir().join(format!("signerctl-test-{}", hex::encode(random)));
+        std::fs::create_dir(&path).unwrap();
+        path
+    }
+
     /// A signed configuration in a new directory, with the key that signed it.
     pub(crate) fn signed_configuration() -> (PathBuf, PathBuf) {
-        let directory = files::test_directory();
+        let directory = test_directory();
         let (key, config) = (directory.join("admin.pem"), directory.join("config.json"));
         AdminSecret::generate().unwrap().write(&OutputArgs { output: key.clone(), force: false }).unwrap();
         init(&init_args(&key, &config)).unwrap();
@@ -256,7 +266,7 @@ pub(crate) mod tests {
 
     #[test]
     fn init_sign_digest() {
-        let directory = files::test_directory();
+        let directory = test_directory();
         let (key, config) = (directory.join("admin.pem"), directory.join("config.json"));
         AdminSecret::generate().unwrap().write(&OutputArgs { output: key.clone(), force: false }).unwrap();
         let style = Terminal::plain().style();
@@ -282,7 +292,7 @@ pub(crate) mod tests {
     #[test]
     fn strangers_cannot_sign() {
         let (config, _) = signed_configuration();
-        let stranger = files::test_directory().join("stranger.pem");
+        let stranger = test_directory().join("stranger.pem");
         AdminSecret::generate()
             .unwrap()
             .write(&OutputArgs { output: stranger.clone(), force: false })
@@ -296,7 +306,7 @@ pub(crate) mod tests {
     #[test]
     fn bad_configurations_are_named_by_field() {
         let (_, key) = signed_configuration();
-        let output = files::test_directory().join("config.json");
+        let output = test_directory().join("config.json");
         let mut args = init_args(&key, &output);
         args.shares = vec!["alias/mine".into()];
         assert!(init(&args).err().unwrap().to_string().starts_with("kms.shares[0].keys[0].arn"));

@@ -11,13 +11,12 @@ use signer_rules::{
     authority::{AdminKey, Genesis},
     dsse::{DsseError, Envelope},
 };
-
-use crate::{
-    failure::Failure,
+use signer_terminal::{
+    Failure, Style,
     files::{self, Access},
-    keys::{self, AdminSecret},
-    output::Style,
 };
+
+use crate::keys::{self, AdminSecret};
 
 /// Which file to sign, and with which key.
 #[derive(Args)]
@@ -57,7 +56,7 @@ impl EnvelopeFile {
         let in_file = |error: DsseError| Failure::new(format!("{}: {error}", path.display()));
         let envelope = Envelope::from_json(&files::read(path)?).map_err(in_file)?;
         if envelope.payload_type() != payload_type {
-            let found = crate::output::clean(envelope.payload_type());
+            let found = signer_terminal::clean(envelope.payload_type());
             return Err(Failure::new(format!("{} holds {found}", path.display()))
                 .hint(format!("name a file that holds {payload_type}")));
         }

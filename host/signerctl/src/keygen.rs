@@ -5,13 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 use signer_rules::authority::AdminKey;
+use signer_terminal::{Failure, Report, fields, files::OutputArgs};
 
-use crate::{
-    failure::Failure,
-    files::OutputArgs,
-    keys::{self, AdminSecret},
-    output::{Report, fields},
-};
+use crate::keys::{self, AdminSecret};
 
 /// Make an admin key, or show the public half of one.
 #[derive(Args)]

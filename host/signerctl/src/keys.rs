@@ -13,12 +13,11 @@ use signer_rules::{
     authority::AdminKey,
     dsse::{DsseError, Envelope},
 };
-use zeroize::Zeroizing;
-
-use crate::{
-    failure::Failure,
+use signer_terminal::{
+    Failure,
     files::{self, Access, OutputArgs},
 };
+use zeroize::Zeroizing;
 
 /// The largest key file that is read, in bytes.
 const MAX_KEY_FILE: usize = 4096;
@@ -172,6 +171,7 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
+    use crate::config::tests::test_directory;
 
     // Of RFC 8410, section 10.3 and 10.1.
     const RFC_PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\n\
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_key_survives_its_file_which_only_the_owner_reads() {
-        let path = files::test_directory().join("admin.pem");
+        let path = test_directory().join("admin.pem");
         let key = AdminSecret::generate().unwrap();
         key.write(&OutputArgs { output: path.clone(), force: false }).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

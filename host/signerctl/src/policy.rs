@@ -17,17 +17,18 @@ use signer_rules::{
     hex_bytes::HexBytes,
     timestamp::Timestamp,
 };
+use signer_terminal::{
+    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    files::{self, Access, OutputArgs},
+    http::Server,
+};
 
 use crate::{
     attest::now_ms,
     cli::ServerArgs,
     config,
     envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
-    failure::{EXIT_FAILED, Failure},
-    files::{self, Access, OutputArgs},
-    http::Server,
     keys::{self, AdminSecret},
-    output::{Report, Style, Terminal, fields},
     status,
 };
 
@@ -275,7 +276,7 @@ fn push(args: &PushArgs, style: Style) -> Result<Report, Failure> {
         return Err(Failure::new(format!("{} is not signed", args.file.display()))
             .hint(format!("signerctl policy sign {} --key FILE.pem", args.file.display())));
     }
-    let server = Server::new(&args.server)?;
+    let server = args.server.connect()?;
     let answer = server.post("/v1/policy", file.to_json()?)?;
     let digest = bundle::digest(file.unverified_payload());
     if !wait_until_in_force(&server, bundle.version, &digest.to_string()) {

@@ -1,0 +1,15 @@
+//! What `signerctl` and `signer-eif` share: how a command line prints, fails, reads and writes files,
+//! and asks a server.
+//!
+//! Whatever comes from elsewhere is bounded before it is read ([`files`], [`http`]) and made harmless
+//! before it is shown ([`clean`]). A command returns a [`Report`] or a [`Failure`], and nothing else
+//! prints; [`Terminal`] does, for people or, with `--json`, for programs.
+
+mod failure;
+pub mod files;
+pub mod http;
+mod output;
+mod problem;
+
+pub use failure::{EXIT_FAILED, EXIT_USAGE, Failure};
+pub use output::{Report, Style, Terminal, clean, fields, indented};
