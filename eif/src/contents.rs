@@ -126,7 +126,9 @@ fn check_module(name: &str, content: &[u8]) -> Result<(), ContentsError> {
     let refused = |reason| Err(ContentsError::Module { name: name.to_owned(), reason });
     let compressed = [&b"\xfd7zXZ\0"[..], b"\x28\xb5\x2f\xfd", b"\x1f\x8b"];
     if compressed.iter().any(|magic| content.starts_with(magic)) {
-        return refused("it is compressed, and init loads plain modules; decompress it (unxz, zstd -d, gunzip)");
+        return refused(
+            "it is compressed, and init loads plain modules; decompress it (unxz, zstd -d, gunzip)",
+        );
     }
     if !content.starts_with(b"\x7fELF") {
         return refused("it is no ELF object");

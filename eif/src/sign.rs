@@ -77,7 +77,8 @@ fn private_key(pem: &[u8]) -> Result<SecretKey, SignError> {
     if pem.windows(9).any(|window| window == b"ENCRYPTED") {
         return Err(unusable("it is encrypted; decrypt it with openssl pkey -in FILE -out OTHER"));
     }
-    let der = PrivateKeyDer::from_pem_slice(pem).map_err(|_| unusable("there is no private key in the PEM text"))?;
+    let der = PrivateKeyDer::from_pem_slice(pem)
+        .map_err(|_| unusable("there is no private key in the PEM text"))?;
     let key = match &der {
         PrivateKeyDer::Pkcs8(der) => SecretKey::from_pkcs8_der(der.secret_pkcs8_der()).ok(),
         PrivateKeyDer::Sec1(der) => SecretKey::from_sec1_der(der.secret_sec1_der()).ok(),
@@ -95,7 +96,9 @@ fn one_certificate(pem: &[u8]) -> Result<(String, Vec<u8>), SignError> {
         return Err(unusable("there is no certificate in the PEM text"));
     };
     if found.next().is_some() {
-        return Err(unusable("there is more than one certificate in the PEM text; the image takes the signer's alone"));
+        return Err(unusable(
+            "there is more than one certificate in the PEM text; the image takes the signer's alone",
+        ));
     }
     Ok((text.to_owned(), der.to_vec()))
 }

@@ -1,8 +1,8 @@
 //! Bytes to sections.
 
 use super::{
-    Architecture, FLAG_ARM64, HEADER, HEADER_BEFORE_CRC, HEADER_BEFORE_TABLES, Image, ImageError, MAGIC, MAX_IMAGE,
-    MAX_SECTIONS, SECTION_HEADER, Section, SectionKind, VERSION,
+    Architecture, FLAG_ARM64, HEADER, HEADER_BEFORE_CRC, HEADER_BEFORE_TABLES, Image, ImageError, MAGIC,
+    MAX_IMAGE, MAX_SECTIONS, SECTION_HEADER, Section, SectionKind, VERSION,
 };
 
 /// The oldest version that was ever published.

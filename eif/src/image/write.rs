@@ -1,8 +1,8 @@
 //! Sections to bytes.
 
 use super::{
-    Architecture, FLAG_ARM64, HEADER, MAGIC, MAX_IMAGE, MAX_SECTIONS, SECTION_HEADER, SectionKind, VERSION, WriteError,
-    read::crc,
+    Architecture, FLAG_ARM64, HEADER, MAGIC, MAX_IMAGE, MAX_SECTIONS, SECTION_HEADER, SectionKind, VERSION,
+    WriteError, read::crc,
 };
 
 /// Memory that the header suggests, in bytes. Nothing reads it; `nitro-cli` writes the same.

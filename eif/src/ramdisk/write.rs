@@ -131,7 +131,8 @@ impl Entry {
         let too_large = || RamdiskError::TooLarge(format!("/{name}"));
         let size = u32::try_from(self.content.len()).map_err(|_| too_large())?;
         // With the zero byte at its end.
-        let name_size = u32::try_from(name.len()).ok().and_then(|n| n.checked_add(1)).ok_or_else(too_large)?;
+        let name_size =
+            u32::try_from(name.len()).ok().and_then(|n| n.checked_add(1)).ok_or_else(too_large)?;
         let links = if self.is_directory() { 2 } else { 1 };
         // Inode, mode, owner, group, links, time, size, device of the archive (2), device (2), name, checksum.
         let Device { major, minor } = self.device;

@@ -56,7 +56,9 @@ pub enum CheckError {
     #[error("the signing certificate has no key on P-256, P-384 or P-521")]
     KeyType,
     /// The message names another algorithm than its key's.
-    #[error("the signature's protected header is {actual}, which is not the algorithm of the certificate's key")]
+    #[error(
+        "the signature's protected header is {actual}, which is not the algorithm of the certificate's key"
+    )]
     Algorithm {
         /// The header in hex.
         actual: String,

@@ -16,12 +16,10 @@ use signer_rules::{
 use signer_terminal::{
     EXIT_FAILED, Failure, Report, Style, Terminal, fields,
     files::{self, Access, OutputArgs},
-};
-
-use crate::{
-    envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
     keys::{self, AdminSecret},
 };
+
+use crate::envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin};
 
 /// Make, sign and check the appliance configuration.
 #[derive(Subcommand)]

@@ -14,9 +14,8 @@ use signer_rules::{
 use signer_terminal::{
     Failure, Style,
     files::{self, Access},
+    keys::{self, AdminSecret},
 };
-
-use crate::keys::{self, AdminSecret};
 
 /// Which file to sign, and with which key.
 #[derive(Args)]

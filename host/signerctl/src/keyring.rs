@@ -18,6 +18,7 @@ use signer_terminal::{
     EXIT_FAILED, Failure, Report, Style, Terminal, fields,
     files::{Access, OutputArgs},
     http,
+    keys::{self, AdminSecret},
 };
 
 use crate::{
@@ -26,7 +27,6 @@ use crate::{
     cli::ServerArgs,
     config,
     envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
-    keys::{self, AdminSecret},
     measurements::MeasurementArgs,
 };
 

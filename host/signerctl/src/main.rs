@@ -11,7 +11,6 @@ mod envelope;
 mod explain;
 mod keygen;
 mod keyring;
-mod keys;
 mod kms_policy;
 mod measurements;
 mod policy;

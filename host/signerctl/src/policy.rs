@@ -21,6 +21,7 @@ use signer_terminal::{
     EXIT_FAILED, Failure, Report, Style, Terminal, fields,
     files::{self, Access, OutputArgs},
     http::Server,
+    keys::{self, AdminSecret},
 };
 
 use crate::{
@@ -28,7 +29,6 @@ use crate::{
     cli::ServerArgs,
     config,
     envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
-    keys::{self, AdminSecret},
     status,
 };
 

@@ -1,5 +1,5 @@
 //! What `signerctl` and `signer-eif` share: how a command line prints, fails, reads and writes files,
-//! and asks a server.
+//! asks a server, and keeps the keys of those who sign statements.
 //!
 //! Whatever comes from elsewhere is bounded before it is read ([`files`], [`http`]) and made harmless
 //! before it is shown ([`clean`]). A command returns a [`Report`] or a [`Failure`], and nothing else
@@ -8,6 +8,7 @@
 mod failure;
 pub mod files;
 pub mod http;
+pub mod keys;
 mod output;
 mod problem;
 
