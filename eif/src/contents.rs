@@ -40,6 +40,16 @@ pub enum Kind {
     Development,
 }
 
+impl Kind {
+    /// As it stands in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Development => "development",
+        }
+    }
+}
+
 /// Why a ramdisk cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ContentsError {

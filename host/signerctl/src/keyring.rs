@@ -16,6 +16,7 @@ use signer_rules::{
 };
 use signer_terminal::{
     EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    envelope::{self, EnvelopeFile, SignArgs, Signatures},
     files::{Access, OutputArgs},
     http,
     keys::{self, AdminSecret},
@@ -25,8 +26,7 @@ use crate::{
     attest::now_ms,
     attestation::{Answer, Examination, Expected, Image, Outcome, RootArgs},
     cli::ServerArgs,
-    config,
-    envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
+    config::{self, require_admin, signatures},
     measurements::MeasurementArgs,
 };
 
@@ -182,7 +182,7 @@ fn request(args: &RequestArgs, style: Style) -> Result<Report, Failure> {
     args.output.write(envelope::json(&envelope)?.as_bytes(), Access::Public)?;
     let payload = envelope.unverified_payload().map_err(Failure::new)?;
     let request = parse(&payload)?;
-    let signatures = Signatures::of(&envelope, PAYLOAD_TYPE, &configuration.configuration.genesis);
+    let signatures = signatures(&envelope, PAYLOAD_TYPE, &configuration.configuration.genesis);
     let file = args.output.output.display().to_string();
     let mut rows = rows(&file, &request);
     rows.push(("signatures", signatures.summary(style)));

@@ -7,7 +7,6 @@ mod attest;
 mod attestation;
 mod cli;
 mod config;
-mod envelope;
 mod explain;
 mod keygen;
 mod keyring;
