@@ -1,6 +1,6 @@
 //! What an enclave runs on, and running on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use signer_shared::address::{Address, CID_ANY, port};
 use signer_transport::Listener;
@@ -10,7 +10,7 @@ use crate::{
     attestation::{Nsm, NsmDevice},
     boot::{Enclave, StartError},
     clock::Clock,
-    events,
+    events::{self, Events},
     kms::{Kms, Trust, TrustError},
     server::serve,
 };
@@ -71,11 +71,24 @@ impl Platform {
     }
 }
 
-/// Runs an enclave. Returns only if it cannot start or cannot go on.
-pub async fn run(platform: Platform) -> Result<(), RunError> {
+/// For what was reported before the end to reach the host.
+const LAST_EVENTS: Duration = Duration::from_millis(500);
+
+/// Runs an enclave. Returns only if it cannot start or cannot go on, and says why.
+pub async fn run(platform: Platform) -> RunError {
     let (events, sender) = events::channel();
+    let sending = tokio::spawn(sender.run(platform.events.clone()));
+    let error = match run_until_failure(platform, events.clone()).await {
+        Ok(never) => match never {},
+        Err(error) => error,
+    };
+    events.drained(LAST_EVENTS).await;
+    sending.abort();
+    error
+}
+
+async fn run_until_failure(platform: Platform, events: Events) -> Result<Infallible, RunError> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(sender.run(platform.events));
     let (nsm, clock) = (Nsm::new(platform.nsm), Clock::default());
     let kms =
         Kms::new(nsm.clone(), clock.clone(), &platform.trust, platform.kms_tunnel, platform.credentials)?;
@@ -107,18 +120,4 @@ async fn keep_time(enclave: Arc<Enclave>) {
             Err(error) => enclave.events().error("clock_not_read", &[("cause", &error)]),
         }
     }
-}
-
-/// Panics say where, never what: a message can carry data.
-pub fn quiet_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        last_words(&format_args!("panic at {place}"));
-    }));
-}
-
-/// One line on the console, which is all that a dying enclave can still say.
-#[expect(clippy::print_stderr, reason = "the console is the only place left")]
-pub fn last_words(cause: &dyn std::fmt::Display) {
-    eprintln!("nitro-signer: {cause}");
 }
