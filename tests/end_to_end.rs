@@ -199,6 +199,61 @@ async fn a_fleet_follows_one_push() {
     assert_eq!(attested["policy_version"], 3);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_enclave_has_no_last_words() {
+    let mut stack = Stack::start(StackOptions::default()).await;
+    let status = stack.get("/v1/status").await.json;
+    assert_eq!(status["last_death"], json!(null), "{status}");
+    let boot_id = status["enclave"]["boot_id"].clone();
+    stack.kill_enclave();
+    let lost = stack.wait_for("a loss", |status| !status["last_death"].is_null()).await;
+    assert_eq!(lost["last_death"]["cause"], "connection_lost", "{lost}");
+    stack.start_enclave();
+    let certain = stack.wait_for("a successor", |status| status["last_death"]["cause"] == "unknown").await;
+    let death = &certain["last_death"];
+    assert_eq!((&death["boot_id"], &death["detail"]), (&boot_id, &json!(null)), "{death}");
+    assert!(stack.logs().contains("enclave_died"), "{}", stack.logs());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_tells_its_place_and_nothing_else() {
+    let trigger = std::env::temp_dir().join(format!("signer-panic-{}", std::process::id()));
+    let flags = vec!["--panic-at".to_owned(), trigger.to_str().unwrap().to_owned()];
+    let mut stack = Stack::start(StackOptions { enclave_flags: flags, ..StackOptions::default() }).await;
+    let boot_id = stack.get("/v1/status").await.json["enclave"]["boot_id"].clone();
+    std::fs::write(&trigger, "").unwrap();
+    assert!(!stack.enclave_exit().await);
+    std::fs::remove_file(&trigger).unwrap();
+    let is_panic = |status: &Value| status["last_death"]["cause"] == "panic";
+    let death = stack.wait_for("last words", is_panic).await["last_death"].clone();
+    assert_eq!(death["boot_id"], boot_id);
+    let place = death["detail"].as_str().unwrap();
+    assert!(place.starts_with("tests/src/bin/emulated-enclave.rs:"), "{place}");
+    stack.start_enclave();
+    stack.wait_for_phase("configured").await;
+    assert_eq!(stack.get("/v1/status").await.json["last_death"], death, "until the next");
+    let logs = stack.logs();
+    assert!(logs.contains("enclave_died") && !logs.contains("could hold anything"), "{logs}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_enclave_that_does_not_start_says_why() {
+    let options = StackOptions {
+        enclave_flags: vec!["--debug-mode".to_owned()],
+        without_host: true,
+        ..StackOptions::default()
+    };
+    let mut stack = Stack::start(options).await;
+    stack.enclave_exit().await;
+    stack.start_host();
+    stack.wait_for("a host", |status| status["host"]["version"].is_string()).await;
+    stack.start_enclave();
+    let death = stack.wait_for("last words", |status| !status["last_death"].is_null()).await;
+    let death = &death["last_death"];
+    assert_eq!((&death["boot_id"], &death["cause"]), (&json!(null), &json!("error")), "{death}");
+    assert!(death["detail"].as_str().unwrap().contains("debug mode"), "{death}");
+}
+
 /// The records of this boot, each checked to hold the digest of the one before.
 async fn audit_chain(stack: &Stack) -> Vec<Value> {
     let mut host = Host::connect(&stack.enclave_socket()).await.unwrap();

@@ -2,6 +2,10 @@
 //!
 //! [`verify`] decides whether a byte string is a genuine attestation document of an AWS Nitro Enclave, and then whether
 //! it is the one that the caller hoped for. It needs no enclave, no AWS account and no network.
+//!
+//! The others are about what enclaves are started from: [`ramdisk`] and [`image`] read and write, [`measure`] says what the
+//! hypervisor will attest, [`sign`] who signed an image (PCR8), [`contents`] what our own images hold, and [`manifest`] is
+//! what k of n people state about one.
 #![cfg_attr(
     not(test),
     deny(
@@ -13,4 +17,11 @@
     )
 )]
 
+pub mod contents;
+pub mod image;
+pub mod manifest;
+pub mod measure;
+pub mod metadata;
+pub mod ramdisk;
+pub mod sign;
 pub mod verify;

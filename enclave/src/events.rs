@@ -29,6 +29,8 @@ const QUEUE: usize = 1024;
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 /// How long to wait before dialling again.
 const RETRY: Duration = Duration::from_millis(500);
+/// How often it is asked whether all is written.
+const DRAIN_POLL: Duration = Duration::from_millis(5);
 /// The longest value.
 const MAX_VALUE: usize = 512;
 
@@ -37,19 +39,34 @@ const MAX_VALUE: usize = 512;
 pub struct Events {
     queue: mpsc::Sender<Event>,
     sequence: Arc<AtomicU64>,
+    progress: Arc<Progress>,
     started: Instant,
+}
+
+/// Sequence numbers: the last event that was queued, and the last that was written to the host.
+#[derive(Debug, Default)]
+struct Progress {
+    queued: AtomicU64,
+    written: AtomicU64,
 }
 
 /// The other end of [`Events`]: sends what is reported to the host.
 pub struct EventSender {
     queue: mpsc::Receiver<Event>,
+    progress: Arc<Progress>,
 }
 
 /// Makes both ends.
 pub fn channel() -> (Events, EventSender) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let events = Events { queue: sender, sequence: Arc::default(), started: Instant::now() };
-    (events, EventSender { queue: receiver })
+    let progress = Arc::<Progress>::default();
+    let events = Events {
+        queue: sender,
+        sequence: Arc::default(),
+        progress: progress.clone(),
+        started: Instant::now(),
+    };
+    (events, EventSender { queue: receiver, progress })
 }
 
 impl Events {
@@ -68,6 +85,19 @@ impl Events {
         self.report(Level::Error, code, fields);
     }
 
+    /// Waits until the host has what was reported so far, but not longer than `limit`.
+    pub async fn drained(&self, limit: Duration) {
+        let Progress { queued, written } = &*self.progress;
+        let queued = queued.load(Ordering::Relaxed);
+        let drained = async {
+            while written.load(Ordering::Relaxed) < queued {
+                sleep(DRAIN_POLL).await;
+            }
+        };
+        // Too late is as good as never: the enclave ends.
+        drop(timeout(limit, drained).await);
+    }
+
     fn report(&self, level: Level, code: &'static str, fields: &[(&'static str, &dyn ToString)]) {
         let event = Event {
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed).saturating_add(1),
@@ -82,8 +112,11 @@ impl Events {
                 })
                 .collect(),
         };
+        let sequence = event.sequence;
         // A full queue drops the event, never blocks a signature.
-        drop(self.queue.try_send(event));
+        if self.queue.try_send(event).is_ok() {
+            self.progress.queued.fetch_max(sequence, Ordering::Relaxed);
+        }
     }
 }
 
@@ -102,6 +135,7 @@ impl EventSender {
                     continue;
                 };
                 if let Ok(Ok(())) = timeout(WRITE_LIMIT, write_frame(open, &frame)).await {
+                    self.progress.written.fetch_max(event.sequence, Ordering::Relaxed);
                     break;
                 }
                 stream = None;
@@ -112,4 +146,35 @@ impl EventSender {
 
 fn shortened(text: &str) -> String {
     text.chars().take(MAX_VALUE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use signer_transport::{Listener, read_frame};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_end_waits_for_what_was_reported_and_not_for_ever() {
+        const LIMIT: Duration = Duration::from_millis(300);
+        let path = std::env::temp_dir().join(format!("signer-drained-{}", std::process::id()));
+        let address = Address::Unix(path.clone());
+        let (events, sender) = channel();
+        events.drained(LIMIT).await;
+        events.info("first", &[]);
+        events.info("second", &[]);
+        let sending = tokio::spawn(sender.run(address.clone()));
+        let started = Instant::now();
+        events.drained(LIMIT).await;
+        assert!(started.elapsed() >= LIMIT, "nobody has read them");
+        let listener = Listener::bind(&address).await.unwrap();
+        let mut host = listener.accept().await.unwrap();
+        events.drained(Duration::from_mins(1)).await;
+        for code in ["first", "second"] {
+            let event: Event = frame::decode(&read_frame(&mut host).await.unwrap()).unwrap();
+            assert_eq!(event.code, code);
+        }
+        sending.abort();
+        std::fs::remove_file(path).unwrap();
+    }
 }

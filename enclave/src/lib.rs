@@ -26,6 +26,7 @@ pub mod boot;
 pub mod clock;
 pub mod events;
 pub mod kms;
+pub mod last_words;
 pub mod platform;
 pub mod secret;
 pub mod server;

@@ -2,7 +2,8 @@
 
 use std::{fs, io::ErrorKind, process::ExitCode, sync::Arc};
 
-use signer_enclave::{Platform, attestation::NitroNsm, kms::Trust, platform::parent_cid, run};
+use signer_enclave::{Platform, attestation::NitroNsm, kms::Trust, last_words};
+use signer_shared::address::parent_cid;
 
 /// Roots for KMS that the image holds instead of Amazon's. Only development images have this file:
 /// it is measured, and the attested statement says so.
@@ -10,13 +11,10 @@ const IMAGE_ROOTS: &str = "/etc/nitro-signer/kms-roots.pem";
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    signer_enclave::platform::quiet_panics();
-    let error = match platform() {
-        Ok(platform) => run(platform).await.map_err(Into::into),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = error {
-        signer_enclave::platform::last_words(&error);
+    last_words::quiet_panics();
+    match platform() {
+        Ok(platform) => drop(last_words::run_and_tell(platform).await),
+        Err(error) => last_words::on_console(&error),
     }
     // Not by returning: a hung call to the NSM must not keep a dying enclave alive.
     std::process::exit(1)

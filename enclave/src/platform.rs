@@ -1,8 +1,8 @@
 //! What an enclave runs on, and running on it.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
-use signer_shared::address::{Address, CID_ANY, CID_NITRO_PARENT, port};
+use signer_shared::address::{Address, CID_ANY, port};
 use signer_transport::Listener;
 use tokio::{task::JoinSet, time::sleep};
 
@@ -10,7 +10,7 @@ use crate::{
     attestation::{Nsm, NsmDevice},
     boot::{Enclave, StartError},
     clock::Clock,
-    events,
+    events::{self, Events},
     kms::{Kms, Trust, TrustError},
     server::serve,
 };
@@ -71,11 +71,24 @@ impl Platform {
     }
 }
 
-/// Runs an enclave. Returns only if it cannot start or cannot go on.
-pub async fn run(platform: Platform) -> Result<(), RunError> {
+/// For what was reported before the end to reach the host.
+const LAST_EVENTS: Duration = Duration::from_millis(500);
+
+/// Runs an enclave. Returns only if it cannot start or cannot go on, and says why.
+pub async fn run(platform: Platform) -> RunError {
     let (events, sender) = events::channel();
+    let sending = tokio::spawn(sender.run(platform.events.clone()));
+    let error = match run_until_failure(platform, events.clone()).await {
+        Ok(never) => match never {},
+        Err(error) => error,
+    };
+    events.drained(LAST_EVENTS).await;
+    sending.abort();
+    error
+}
+
+async fn run_until_failure(platform: Platform, events: Events) -> Result<Infallible, RunError> {
     let mut tasks = JoinSet::new();
-    tasks.spawn(sender.run(platform.events));
     let (nsm, clock) = (Nsm::new(platform.nsm), Clock::default());
     let kms =
         Kms::new(nsm.clone(), clock.clone(), &platform.trust, platform.kms_tunnel, platform.credentials)?;
@@ -105,52 +118,6 @@ async fn keep_time(enclave: Arc<Enclave>) {
                 }
             }
             Err(error) => enclave.events().error("clock_not_read", &[("cause", &error)]),
-        }
-    }
-}
-
-/// The kernel command line names no usable CID.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the kernel command line's nitro_signer.parent_cid is not a CID")]
-pub struct ParentCidError;
-
-/// The parent's CID: `nitro_signer.parent_cid=N` of the kernel command line, the last one if there
-/// are several, 3 if there is none. On Nitro the command line is measured into PCR0 and PCR1.
-pub fn parent_cid(command_line: &str) -> Result<u32, ParentCidError> {
-    let mut values = command_line
-        .split_ascii_whitespace()
-        .filter_map(|word| word.strip_prefix("nitro_signer.parent_cid="));
-    match values.next_back() {
-        None => Ok(CID_NITRO_PARENT),
-        Some(value) => value.parse().ok().filter(|cid| (2..u32::MAX).contains(cid)).ok_or(ParentCidError),
-    }
-}
-
-/// Panics say where, never what: a message can carry data.
-pub fn quiet_panics() {
-    std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map(ToString::to_string).unwrap_or_default();
-        last_words(&format_args!("panic at {place}"));
-    }));
-}
-
-/// One line on the console, which is all that a dying enclave can still say.
-#[expect(clippy::print_stderr, reason = "the console is the only place left")]
-pub fn last_words(cause: &dyn std::fmt::Display) {
-    eprintln!("nitro-signer: {cause}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_parents_cid_comes_from_the_command_line() {
-        assert_eq!(parent_cid("reboot=k panic=30"), Ok(3));
-        assert_eq!(parent_cid("a nitro_signer.parent_cid=2 b\n"), Ok(2));
-        assert_eq!(parent_cid("nitro_signer.parent_cid=3 nitro_signer.parent_cid=2"), Ok(2));
-        for bad in ["", "x", "-1", "1", "4294967295", "4294967296"] {
-            assert_eq!(parent_cid(&format!("nitro_signer.parent_cid={bad}")), Err(ParentCidError), "{bad}");
         }
     }
 }

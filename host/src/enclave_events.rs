@@ -11,13 +11,14 @@ use std::{
 
 use signer_shared::{
     frame,
+    last_words::LastWords,
     service::{Event, Level},
 };
 use signer_transport::{Listener, ReadError, Stream, read_frame};
 use tokio::io::BufReader;
 use tracing::{error, info, warn};
 
-use crate::{accept, lifecycle::Stop};
+use crate::{accept, last_death::Deaths, lifecycle::Stop};
 
 /// The enclave needs one; a restarted one may overlap with what is left of its predecessor.
 const MAX_CONNECTIONS: usize = 8;
@@ -30,6 +31,7 @@ const MAX_VALUE: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct EventSink {
     rate: Arc<Mutex<Rate>>,
+    deaths: Deaths,
 }
 
 /// So many in each second.
@@ -52,10 +54,10 @@ enum Admission {
 }
 
 impl EventSink {
-    /// A sink of at most `max_per_second` lines a second.
-    pub fn new(max_per_second: u32) -> Self {
+    /// A sink of at most `max_per_second` lines a second; `deaths` hears of last words.
+    pub fn new(max_per_second: u32, deaths: Deaths) -> Self {
         let rate = Rate { most: max_per_second, second: Instant::now(), used: 0, dropped: 0 };
-        Self { rate: Arc::new(Mutex::new(rate)) }
+        Self { rate: Arc::new(Mutex::new(rate)), deaths }
     }
 
     /// Serves until told to stop.
@@ -82,6 +84,9 @@ impl EventSink {
                 warn!(code = "events_missing", missing, "the enclave dropped events that nobody read");
             }
             last = Some(event.sequence);
+            if let Some(words) = LastWords::of_event(&event) {
+                self.deaths.heard(words);
+            }
             self.log(&event, Instant::now());
         }
     }
@@ -211,7 +216,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("signer-events-{}", crate::random::hex()));
         let address = signer_shared::address::Address::Unix(path.clone());
         let listener = Listener::bind(&address).await.unwrap();
-        let (sink, stopper) = (EventSink::new(2), crate::lifecycle::Stopper::default());
+        let (sink, stopper) = (EventSink::new(2, Deaths::default()), crate::lifecycle::Stopper::default());
         let serving = tokio::spawn(sink.clone().serve(listener, stopper.stop()));
         let event = |sequence| Event {
             sequence,

@@ -62,10 +62,11 @@ fn reason(state: &LinkState) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::last_death::Deaths;
 
     #[test]
     fn without_an_enclave_and_while_stopping_it_is_not_ready() {
-        let health = Health::new(EnclaveLink::new("unix:/nowhere".parse().unwrap(), 1));
+        let health = Health::new(EnclaveLink::new("unix:/nowhere".parse().unwrap(), 1, Deaths::default()));
         assert_eq!(health.ready().unwrap_err(), "there is no enclave");
         health.drain();
         assert_eq!(health.ready().unwrap_err(), "this host is stopping");

@@ -2,7 +2,7 @@
 //!
 //! Read in the order of a request: [`config`], [`http`], [`enclave_link`], [`object_store`]. Beside
 //! that path stand the services that the enclave dials: [`kms_tunnel`], [`credentials`],
-//! [`enclave_events`]. [`lifecycle`] owns every task. The enclave trusts nothing here; operators do,
+//! [`enclave_events`]; [`last_death`] puts together why an enclave ended. [`lifecycle`] owns every task. The enclave trusts nothing here; operators do,
 //! so every wait has a deadline, every queue a bound, and every task an end.
 
 #![cfg_attr(
@@ -18,6 +18,7 @@ pub mod enclave_link;
 pub mod health;
 pub mod http;
 pub mod kms_tunnel;
+pub mod last_death;
 pub mod lifecycle;
 pub mod logging;
 pub mod object_store;

@@ -20,6 +20,7 @@ use crate::{
     health::Health,
     http::{self, App},
     kms_tunnel::KmsTunnel,
+    last_death::Deaths,
     object_store::{ObjectStore, StoreError},
 };
 
@@ -99,7 +100,9 @@ impl Host {
         );
         let (draining, ending) = (Stopper::default(), Stopper::default());
         let mut tasks = Tasks::default();
-        let link = EnclaveLink::new(config.enclave.address.clone(), config.enclave.connections);
+        let deaths = Deaths::default();
+        let link =
+            EnclaveLink::new(config.enclave.address.clone(), config.enclave.connections, deaths.clone());
         for index in 0..config.enclave.connections {
             tasks.spawn("connection", link.clone().keep_connected(index, ending.stop()));
         }
@@ -109,7 +112,8 @@ impl Host {
         tasks.spawn("kms_tunnel", KmsTunnel::new(config.kms_tunnel).serve(kms_tunnel, ending.stop()));
         let credentials_service = CredentialsService::new(config.credentials.source);
         tasks.spawn("credentials", credentials_service.serve(credentials, ending.stop()));
-        tasks.spawn("events", EventSink::new(config.events.max_per_second).serve(events, ending.stop()));
+        let event_sink = EventSink::new(config.events.max_per_second, deaths);
+        tasks.spawn("events", event_sink.serve(events, ending.stop()));
         let health = Health::new(link.clone());
         let app = Arc::new(App::new(config.http, link, store, health.clone()));
         tasks.spawn("http", http::serve(http, app, draining.stop()));

@@ -9,7 +9,8 @@ use std::{fmt, path::PathBuf, str::FromStr};
 /// | 5000 | enclave | host | [`crate::message`]: the API |
 /// | 5001 | host | enclave | an HTTP `CONNECT` tunnel to KMS; TLS ends in the enclave |
 /// | 5002 | host | enclave | [`crate::service::CredentialsRequest`]: AWS credentials |
-/// | 5003 | host | enclave | [`crate::service::Event`]: the enclave's structured log |
+/// | 5003 | host | enclave, init | [`crate::service::Event`]: the enclave's structured log, [`crate::last_words`] |
+/// | 9000 | nitro-cli | init | a heartbeat: 0xB7 and 0xB7 back |
 pub mod port {
     /// The enclave's API, dialled by the host.
     pub const API: u32 = 5000;
@@ -19,6 +20,8 @@ pub mod port {
     pub const CREDENTIALS: u32 = 5002;
     /// The host's sink for enclave events, dialled by the enclave.
     pub const EVENTS: u32 = 5003;
+    /// Where nitro-cli waits for a sign of life, dialled by whatever init the image has.
+    pub const HEARTBEAT: u32 = 9000;
 }
 
 /// The CID that means "any" when listening (`VMADDR_CID_ANY`).
@@ -26,6 +29,23 @@ pub const CID_ANY: u32 = u32::MAX;
 
 /// The CID of the parent instance on Nitro.
 pub const CID_NITRO_PARENT: u32 = 3;
+
+/// The kernel command line names no usable CID.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the kernel command line's nitro_signer.parent_cid is not a CID")]
+pub struct ParentCidError;
+
+/// The parent's CID: `nitro_signer.parent_cid=N` of the kernel command line, the last one if there
+/// are several, 3 if there is none. On Nitro the command line is measured into PCR0 and PCR1.
+pub fn parent_cid(command_line: &str) -> Result<u32, ParentCidError> {
+    let mut values = command_line
+        .split_ascii_whitespace()
+        .filter_map(|word| word.strip_prefix("nitro_signer.parent_cid="));
+    match values.next_back() {
+        None => Ok(CID_NITRO_PARENT),
+        Some(value) => value.parse().ok().filter(|cid| (2..u32::MAX).contains(cid)).ok_or(ParentCidError),
+    }
+}
 
 /// A stream address, in one of three forms:
 ///
@@ -133,6 +153,16 @@ mod tests {
     fn hybrid_vsock_listens_beside_its_socket() {
         let address: Address = "vsock-uds:/run/v.sock:5001".parse().unwrap();
         assert_eq!(address.socket_file().unwrap(), PathBuf::from("/run/v.sock_5001"));
+    }
+
+    #[test]
+    fn the_parents_cid_comes_from_the_command_line() {
+        assert_eq!(parent_cid("reboot=k panic=30"), Ok(3));
+        assert_eq!(parent_cid("a nitro_signer.parent_cid=2 b\n"), Ok(2));
+        assert_eq!(parent_cid("nitro_signer.parent_cid=3 nitro_signer.parent_cid=2"), Ok(2));
+        for bad in ["", "x", "-1", "1", "4294967295", "4294967296"] {
+            assert_eq!(parent_cid(&format!("nitro_signer.parent_cid={bad}")), Err(ParentCidError), "{bad}");
+        }
     }
 
     #[test]

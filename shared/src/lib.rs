@@ -2,7 +2,7 @@
 //!
 //! Both sides compile this crate, so it is the trust boundary in code: addresses and the table of
 //! ports ([`address`]), bounded frames ([`frame`]), strict canonical CBOR ([`cbor`]), and the
-//! messages themselves ([`message`], [`service`]). It holds no runtime, HTTP, AWS or logging crate;
+//! messages themselves ([`message`], [`service`], [`last_words`]). It holds no runtime, HTTP, AWS or logging crate;
 //! `signer-transport` carries these frames over Tokio streams.
 
 #![cfg_attr(
@@ -19,6 +19,7 @@
 pub mod address;
 pub mod cbor;
 pub mod frame;
+pub mod last_words;
 pub mod message;
 pub mod object_name;
 pub mod service;

@@ -5,15 +5,13 @@ use std::{path::PathBuf, time::SystemTime};
 use clap::Args;
 use serde_json::json;
 use signer_rules::authority::AuthorityId;
+use signer_terminal::{EXIT_FAILED, EXIT_USAGE, Failure, Report, Style, Terminal, http};
 
 use crate::{
     attestation::{Answer, Examination, Expected, Image, Outcome, RootArgs},
     cli::ServerArgs,
     config,
-    failure::{EXIT_FAILED, EXIT_USAGE, Failure},
-    http::{self, Server},
     measurements::MeasurementArgs,
-    output::{Report, Style, Terminal},
 };
 
 /// Ask a running enclave for proof of what it is, and check every part of it.
@@ -44,7 +42,7 @@ pub(crate) struct AttestArgs {
 struct Nonce(Vec<u8>);
 
 pub(crate) fn run(args: &AttestArgs, terminal: &Terminal) -> Result<Report, Failure> {
-    let server = Server::new(&args.server)?;
+    let server = args.server.connect()?;
     let root = args.root.read(terminal)?;
     let configuration = args.config.as_deref().map(config::read_signed).transpose()?;
     let measurements = args.measurements.read()?;

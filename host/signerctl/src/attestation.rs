@@ -14,13 +14,9 @@ use signer_rules::{
     hex_bytes::HexBytes,
     statement::{FORMAT, KmsTrust, Statement},
 };
+use signer_terminal::{Failure, Style, Terminal, clean, files};
 
-use crate::{
-    failure::Failure,
-    files,
-    measurements::{Measurements, Pcr},
-    output::{Style, Terminal, clean},
-};
+use crate::measurements::{Measurements, Pcr};
 
 /// The oldest document that counts as fresh.
 pub(crate) const MAX_AGE_MS: u64 = 5 * 60 * 1000;

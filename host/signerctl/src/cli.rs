@@ -3,14 +3,9 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+use signer_terminal::{Failure, Report, Terminal, http::Server};
 
-use crate::{
-    attest, config, explain,
-    failure::Failure,
-    keygen, keyring, kms_policy,
-    output::{Report, Terminal},
-    policy, status, wallet,
-};
+use crate::{attest, config, explain, keygen, keyring, kms_policy, policy, status, wallet};
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -84,8 +79,10 @@ pub(crate) struct ServerArgs {
 }
 
 impl ServerArgs {
-    pub(crate) fn timeout(&self) -> Duration {
-        Duration::from_secs(self.timeout)
+    /// The appliance, if the address is one.
+    pub(crate) fn connect(&self) -> Result<Server, Failure> {
+        const PROGRAM: &str = concat!("signerctl/", env!("CARGO_PKG_VERSION"));
+        Server::new(&self.url, Duration::from_secs(self.timeout), PROGRAM)
     }
 }
 

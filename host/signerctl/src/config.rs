@@ -13,13 +13,11 @@ use signer_rules::{
     dsse::{DsseError, Envelope},
     hex_bytes::HexBytes,
 };
-
-use crate::{
-    envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
-    failure::{EXIT_FAILED, Failure},
+use signer_terminal::{
+    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    envelope::{self, EnvelopeFile, SignArgs, Signatures},
     files::{self, Access, OutputArgs},
     keys::{self, AdminSecret},
-    output::{Report, Style, Terminal, fields},
 };
 
 /// Make, sign and check the appliance configuration.
@@ -148,7 +146,7 @@ fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
     let key = AdminSecret::read(&args.key)?;
     require_admin(&key, &configuration.genesis)?;
     file.sign(&key)?;
-    let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
+    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
     let name = args.file.display().to_string();
     let mut rows = rows(&name, &configuration, authority, file.unverified_payload());
     rows.push(("signatures", signatures.summary(style)));
@@ -163,7 +161,7 @@ fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
 fn digest(path: &Path, style: Style) -> Result<Report, Failure> {
     let file = EnvelopeFile::read(path, PAYLOAD_TYPE)?;
     let (configuration, authority) = parse(&file, path)?;
-    let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
+    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
     let name = path.display().to_string();
     let mut rows = rows(&name, &configuration, authority, file.unverified_payload());
     rows.push(("signatures", signatures.summary(style)));
@@ -172,6 +170,20 @@ fn digest(path: &Path, style: Style) -> Result<Report, Failure> {
     json["signatures"] = signatures.to_json();
     let exit = if signatures.complete() { 0 } else { EXIT_FAILED };
     Ok(Report { human, json, exit })
+}
+
+/// Who of the appliance's admins signed an envelope.
+pub(crate) fn signatures(envelope: &Envelope, payload_type: &'static str, genesis: &Genesis) -> Signatures {
+    Signatures::of(envelope, payload_type, &genesis.admins, usize::from(genesis.threshold))
+}
+
+/// Refuses a key that is not an admin's: its signature would be passed over.
+pub(crate) fn require_admin(key: &AdminSecret, genesis: &Genesis) -> Result<(), Failure> {
+    if genesis.admins.contains(&key.public()) {
+        return Ok(());
+    }
+    Err(Failure::new(format!("key {} is not an admin of this appliance", keys::public_hex(&key.public())))
+        .hint("sign with one of the keys that config init named with --admin"))
 }
 
 fn parse(file: &EnvelopeFile, path: &Path) -> Result<(Configuration, AuthorityId), Failure> {
@@ -233,9 +245,18 @@ pub(crate) mod tests {
     pub(crate) const KEY: &str =
         "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
+    /// A new directory for one test.
+    pub(crate) fn test_directory() -> PathBuf {
+        let mut random = [0; 16];
+        aws_lc_rs::rand::fill(&mut random).unwrap();
+        let path = std::env::temp_dir().join(format!("signerctl-test-{}", hex::encode(random)));
+        std::fs::create_dir(&path).unwrap();
+        path
+    }
+
     /// A signed configuration in a new directory, with the key that signed it.
     pub(crate) fn signed_configuration() -> (PathBuf, PathBuf) {
-        let directory = files::test_directory();
+        let directory = test_directory();
         let (key, config) = (directory.join("admin.pem"), directory.join("config.json"));
         AdminSecret::generate().unwrap().write(&OutputArgs { output: key.clone(), force: false }).unwrap();
         init(&init_args(&key, &config)).unwrap();
@@ -256,7 +277,7 @@ pub(crate) mod tests {
 
     #[test]
     fn init_sign_digest() {
-        let directory = files::test_directory();
+        let directory = test_directory();
         let (key, config) = (directory.join("admin.pem"), directory.join("config.json"));
         AdminSecret::generate().unwrap().write(&OutputArgs { output: key.clone(), force: false }).unwrap();
         let style = Terminal::plain().style();
@@ -282,7 +303,7 @@ pub(crate) mod tests {
     #[test]
     fn strangers_cannot_sign() {
         let (config, _) = signed_configuration();
-        let stranger = files::test_directory().join("stranger.pem");
+        let stranger = test_directory().join("stranger.pem");
         AdminSecret::generate()
             .unwrap()
             .write(&OutputArgs { output: stranger.clone(), force: false })
@@ -296,7 +317,7 @@ pub(crate) mod tests {
     #[test]
     fn bad_configurations_are_named_by_field() {
         let (_, key) = signed_configuration();
-        let output = files::test_directory().join("config.json");
+        let output = test_directory().join("config.json");
         let mut args = init_args(&key, &output);
         args.shares = vec!["alias/mine".into()];
         assert!(init(&args).err().unwrap().to_string().starts_with("kms.shares[0].keys[0].arn"));

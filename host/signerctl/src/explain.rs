@@ -13,12 +13,8 @@ use std::path::PathBuf;
 use clap::{Args, builder::PossibleValuesParser};
 use serde_json::json;
 use signer_rules::chain::{self, Rejection};
+use signer_terminal::{Failure, Report, Style, Terminal, clean, fields, files};
 
-use crate::{
-    failure::Failure,
-    files,
-    output::{Report, Style, Terminal, clean, fields},
-};
 use input::Given;
 
 /// Show what something would have a wallet sign, before anybody signs it. Needs no appliance.

@@ -5,12 +5,10 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 use signer_rules::authority::AdminKey;
-
-use crate::{
-    failure::Failure,
+use signer_terminal::{
+    Failure, Report, fields,
     files::OutputArgs,
     keys::{self, AdminSecret},
-    output::{Report, fields},
 };
 
 /// Make an admin key, or show the public half of one.

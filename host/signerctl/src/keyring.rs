@@ -14,19 +14,20 @@ use signer_rules::{
     name::Name,
     timestamp::Timestamp,
 };
+use signer_terminal::{
+    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    envelope::{self, EnvelopeFile, SignArgs, Signatures},
+    files::{Access, OutputArgs},
+    http,
+    keys::{self, AdminSecret},
+};
 
 use crate::{
     attest::now_ms,
     attestation::{Answer, Examination, Expected, Image, Outcome, RootArgs},
     cli::ServerArgs,
-    config,
-    envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
-    failure::{EXIT_FAILED, Failure},
-    files::{Access, OutputArgs},
-    http::{self, Server},
-    keys::{self, AdminSecret},
+    config::{self, require_admin, signatures},
     measurements::MeasurementArgs,
-    output::{Report, Style, Terminal, fields},
 };
 
 /// Create keyrings, with a proof of where their key was made.
@@ -110,7 +111,7 @@ pub(crate) fn run(command: &KeyringCommand, terminal: &Terminal) -> Result<Repor
 }
 
 fn create(args: &CreateArgs, terminal: &Terminal) -> Result<Report, Failure> {
-    let server = Server::new(&args.server)?;
+    let server = args.server.connect()?;
     let measurements = args.measurements.read()?;
     let image = match &measurements {
         Some(measurements) => Image::Measured(measurements),
@@ -181,7 +182,7 @@ fn request(args: &RequestArgs, style: Style) -> Result<Report, Failure> {
     args.output.write(envelope::json(&envelope)?.as_bytes(), Access::Public)?;
     let payload = envelope.unverified_payload().map_err(Failure::new)?;
     let request = parse(&payload)?;
-    let signatures = Signatures::of(&envelope, PAYLOAD_TYPE, &configuration.configuration.genesis);
+    let signatures = signatures(&envelope, PAYLOAD_TYPE, &configuration.configuration.genesis);
     let file = args.output.output.display().to_string();
     let mut rows = rows(&file, &request);
     rows.push(("signatures", signatures.summary(style)));
@@ -268,12 +269,12 @@ fn to_json(file: &str, request: &KeyringRequest) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config::tests::signed_configuration, files};
+    use crate::config::tests::{signed_configuration, test_directory};
 
     #[test]
     fn requests_are_signed_here_or_elsewhere() {
         let (config, key) = signed_configuration();
-        let output = OutputArgs { output: files::test_directory().join("request.json"), force: false };
+        let output = OutputArgs { output: test_directory().join("request.json"), force: false };
         let path = output.output.clone();
         let args = RequestArgs {
             config: config.clone(),

@@ -18,13 +18,14 @@ use clap::Args;
 use serde_json::json;
 use signer_eif::verify::pcr_after_extend;
 use signer_rules::{configuration::SignedConfiguration, hex_bytes::HexBytes};
+use signer_terminal::{
+    Failure, Report, Terminal,
+    files::{Access, OutputArgs},
+};
 
 use crate::{
     config,
-    failure::Failure,
-    files::{Access, OutputArgs},
     measurements::{self, Measurements, Pcr, parse_pcr},
-    output::{Report, Terminal},
 };
 use document::{Explained, Policy};
 use statements::Pins;

@@ -7,29 +7,23 @@ mod attest;
 mod attestation;
 mod cli;
 mod config;
-mod envelope;
 mod explain;
-mod failure;
-mod files;
-mod http;
 mod keygen;
 mod keyring;
-mod keys;
 mod kms_policy;
 mod measurements;
-mod output;
 mod policy;
-mod problem;
 mod status;
 mod wallet;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use signer_terminal::Terminal;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    let terminal = output::Terminal::new(cli.json);
+    let terminal = Terminal::new(cli.json);
     let result = cli.run(&terminal);
     terminal.finish(result)
 }

@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Deserialize;
 use signer_rules::hex_bytes::HexBytes;
-
-use crate::{failure::Failure, files};
+use signer_terminal::{Failure, files};
 
 /// A PCR's value.
 pub(crate) type Pcr = HexBytes<48>;

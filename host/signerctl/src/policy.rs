@@ -17,17 +17,18 @@ use signer_rules::{
     hex_bytes::HexBytes,
     timestamp::Timestamp,
 };
+use signer_terminal::{
+    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    envelope::{self, EnvelopeFile, SignArgs, Signatures},
+    files::{self, Access, OutputArgs},
+    http::Server,
+    keys::{self, AdminSecret},
+};
 
 use crate::{
     attest::now_ms,
     cli::ServerArgs,
-    config,
-    envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
-    failure::{EXIT_FAILED, Failure},
-    files::{self, Access, OutputArgs},
-    http::Server,
-    keys::{self, AdminSecret},
-    output::{Report, Style, Terminal, fields},
+    config::{self, require_admin, signatures},
     status,
 };
 
@@ -238,7 +239,7 @@ fn sign(args: &SignPolicyArgs, style: Style) -> Result<Report, Failure> {
     let mut json = to_json(&name, &bundle, file.unverified_payload());
     json["signed_by"] = json!({ "public_key": public, "key_id": key.public().id() });
     if let Some(configuration) = &configuration {
-        let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
+        let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
         rows.push(("signatures", signatures.summary(style)));
         json["signatures"] = signatures.to_json();
     }
@@ -255,7 +256,7 @@ fn show(args: &ShowArgs, style: Style) -> Result<Report, Failure> {
     json["bundle"] = json!(bundle);
     let Some(path) = &args.config else { return Ok(Report::new(fields(&rows), json)) };
     let configuration = config::read_signed(path)?;
-    let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
+    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
     let accepted = SignedBundle::verify(file.to_json()?.as_bytes(), &configuration);
     let verdict = match &accepted {
         Ok(_) => style.good("an enclave of this configuration accepts it"),
@@ -275,7 +276,7 @@ fn push(args: &PushArgs, style: Style) -> Result<Report, Failure> {
         return Err(Failure::new(format!("{} is not signed", args.file.display()))
             .hint(format!("signerctl policy sign {} --key FILE.pem", args.file.display())));
     }
-    let server = Server::new(&args.server)?;
+    let server = args.server.connect()?;
     let answer = server.post("/v1/policy", file.to_json()?)?;
     let digest = bundle::digest(file.unverified_payload());
     if !wait_until_in_force(&server, bundle.version, &digest.to_string()) {

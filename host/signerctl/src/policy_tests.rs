@@ -1,10 +1,10 @@
 use std::fs;
 
 use super::*;
-use crate::config::tests::signed_configuration;
+use crate::config::tests::{signed_configuration, test_directory};
 
 fn init_args(config: &Path, rules: &str) -> InitArgs {
-    let directory = files::test_directory();
+    let directory = test_directory();
     let path = directory.join("rules.json");
     fs::write(&path, rules).unwrap();
     InitArgs {

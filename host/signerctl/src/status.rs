@@ -4,13 +4,9 @@ use std::fmt::Write as _;
 
 use clap::Args;
 use serde_json::Value;
+use signer_terminal::{Failure, Report, clean};
 
-use crate::{
-    cli::ServerArgs,
-    failure::Failure,
-    http::Server,
-    output::{Report, clean},
-};
+use crate::cli::ServerArgs;
 
 /// Show what a host says about itself and its enclave.
 #[derive(Args)]
@@ -21,7 +17,7 @@ pub(crate) struct StatusArgs {
 }
 
 pub(crate) fn run(args: &StatusArgs) -> Result<Report, Failure> {
-    let status = Server::new(&args.server)?.get("/v1/status")?;
+    let status = args.server.connect()?.get("/v1/status")?;
     Ok(Report::new(pretty(&status), status))
 }
 

@@ -7,13 +7,12 @@ use signer_rules::{
     bundle::WalletId,
     name::{Name, WalletName},
 };
-
-use crate::{
-    cli::ServerArgs,
-    failure::Failure,
+use signer_terminal::{
+    Failure, Report, Style, Terminal, clean, fields,
     http::{self, Server},
-    output::{Report, Style, Terminal, clean, fields},
 };
+
+use crate::cli::ServerArgs;
 
 /// Wallets on one page of a listing.
 const PAGE: usize = 100;
@@ -96,12 +95,12 @@ pub(crate) fn run(command: &WalletCommand, terminal: &Terminal) -> Result<Report
             if let Some(keyring) = &args.keyring {
                 body["keyring"] = json!(keyring);
             }
-            let answer = Server::new(&args.server)?.post("/v1/wallets", body.to_string())?;
+            let answer = args.server.connect()?.post("/v1/wallets", body.to_string())?;
             one(answer, "POST /v1/wallets", style)
         }
-        WalletCommand::List(args) => list(&Server::new(&args.server)?, style),
+        WalletCommand::List(args) => list(&args.server.connect()?, style),
         WalletCommand::Show(args) => {
-            let answer = Server::new(&args.server)?.get(&format!("/v1/wallets/{}", args.wallet))?;
+            let answer = args.server.connect()?.get(&format!("/v1/wallets/{}", args.wallet))?;
             one(answer, "GET /v1/wallets/{wallet}", style)
         }
     }

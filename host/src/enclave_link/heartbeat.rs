@@ -27,6 +27,7 @@ impl EnclaveLink {
                     () = self.shared.beat_now.notified() => (),
                 }
                 self.beat().await;
+                self.shared.deaths.tick();
             }
         };
         stop.or(beating).await;

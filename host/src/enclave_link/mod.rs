@@ -31,6 +31,7 @@ mod heartbeat;
 mod pool;
 mod provision;
 
+use crate::last_death::{Deaths, LastDeath};
 use connection::Connection;
 pub use exchange::ExchangeError;
 pub use provision::Provisioner;
@@ -47,6 +48,7 @@ struct Shared {
     slots: Mutex<Vec<Option<Slot>>>,
     turn: AtomicUsize,
     state: watch::Sender<LinkState>,
+    deaths: Deaths,
     beat_now: Notify,
     provision_now: Notify,
 }
@@ -114,12 +116,13 @@ impl LinkState {
 impl EnclaveLink {
     /// A link of `connections` connections to `address`, all of them down until
     /// [`EnclaveLink::keep_connected`] runs.
-    pub fn new(address: Address, connections: usize) -> Self {
+    pub fn new(address: Address, connections: usize, deaths: Deaths) -> Self {
         let shared = Shared {
             address,
             slots: Mutex::new(vec![None; connections]),
             turn: AtomicUsize::new(0),
             state: watch::Sender::new(LinkState::default()),
+            deaths,
             beat_now: Notify::new(),
             provision_now: Notify::new(),
         };
@@ -129,6 +132,11 @@ impl EnclaveLink {
     /// What is known of the enclave now.
     pub fn state(&self) -> LinkState {
         self.shared.state.borrow().clone()
+    }
+
+    /// How the last enclave ended.
+    pub fn last_death(&self) -> Option<LastDeath> {
+        self.shared.deaths.last()
     }
 
     /// Whether the enclave can sign now.
@@ -176,6 +184,7 @@ impl EnclaveLink {
         for other in slots.iter().flatten().filter(|other| other.boot_id != slot.boot_id) {
             other.connection.close();
         }
+        self.shared.deaths.met(&slot.boot_id);
         if let Some(place) = slots.get_mut(index) {
             *place = Some(slot);
         }
@@ -206,6 +215,9 @@ impl EnclaveLink {
         self.shared.state.send_if_modified(|state| {
             if connections == 0 && state.status.take().is_some() {
                 warn!(code = "enclave_lost", "every connection to the enclave is gone");
+            }
+            if connections == 0 && state.connections > 0 {
+                self.shared.deaths.lost();
             }
             let changed = state.connections != connections;
             state.connections = connections;
@@ -278,7 +290,7 @@ mod tests {
 
     #[test]
     fn without_connections_there_is_no_state() {
-        let link = EnclaveLink::new("unix:/nowhere".parse().unwrap(), 2);
+        let link = EnclaveLink::new("unix:/nowhere".parse().unwrap(), 2, Deaths::default());
         let status = Status {
             boot_id: "b".to_owned(),
             version: "0".to_owned(),
@@ -303,8 +315,10 @@ mod tests {
         assert!(link.is_ready() && link.pick().is_some());
         link.unregister(1);
         assert!(link.is_ready());
+        assert!(link.last_death().is_none());
         link.drop_connections();
         assert!(!link.is_ready() && link.state().status.is_none());
+        assert!(link.last_death().is_some());
     }
 
     #[test]

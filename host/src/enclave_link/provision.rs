@@ -262,6 +262,7 @@ async fn read_file(path: &Path) -> Result<Vec<u8>, ProvisionError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::last_death::Deaths;
 
     async fn provisioner(bundles: &[&str]) -> Provisioner {
         let root = std::env::temp_dir().join(format!("signer-provision-{}", crate::random::hex()));
@@ -274,7 +275,11 @@ mod tests {
             policy_bundle: root.join("policy"),
             policy_poll: Duration::from_secs(1),
         };
-        Provisioner::new(EnclaveLink::new("unix:/nowhere".parse().unwrap(), 1), store, files)
+        Provisioner::new(
+            EnclaveLink::new("unix:/nowhere".parse().unwrap(), 1, Deaths::default()),
+            store,
+            files,
+        )
     }
 
     #[tokio::test]

@@ -85,6 +85,7 @@ fn status(app: &App) -> Value {
         },
         "enclave": state.status,
         "problem": state.problem,
+        "last_death": app.link.last_death(),
     })
 }
 

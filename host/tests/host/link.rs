@@ -2,8 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use signer_shared::message::Phase;
-use tokio::time::{sleep, timeout};
+use serde_json::json;
+use signer_shared::{
+    address::Address,
+    frame,
+    last_words::{Cause, LastWords, Reporter},
+    message::Phase,
+};
+use signer_transport::send_and_forget;
+use tokio::{
+    task::spawn_blocking,
+    time::{sleep, timeout},
+};
 
 use crate::{
     client::{Client, SOON, get, head, post},
@@ -49,6 +59,57 @@ async fn a_new_enclave_is_provisioned_and_so_is_its_successor() {
     assert_eq!(provisions[0].policy_bundle, b"7");
     assert_eq!(provisions[0].objects[0].content.as_ref().unwrap().as_slice(), b"sealed");
     assert_eq!(get(host.address, "/v1/status").await.json()["enclave"]["boot_id"], "boot-2");
+}
+
+#[tokio::test]
+async fn a_death_without_words_is_lost_first_and_unknown_then() {
+    let (folder, enclave, host) = ready(|_| ()).await;
+    let death = async || get(host.address, "/v1/status").await.json()["last_death"].clone();
+    assert!(death().await.is_null());
+    enclave.kill().await;
+    eventually("a loss", async || death().await["cause"] == "connection_lost").await;
+    let settings = Settings { boot_id: "boot-2", ..Settings::default() };
+    let _successor = Enclave::start(&folder.enclave(), settings).await;
+    eventually("certainty", async || death().await["cause"] == "unknown").await;
+    let death = death().await;
+    assert_eq!((&death["boot_id"], &death["detail"]), (&json!("boot-1"), &json!(null)));
+}
+
+#[tokio::test]
+async fn an_enclave_that_comes_back_had_not_died() {
+    let (folder, enclave, host) = ready(|_| ()).await;
+    let death = async || get(host.address, "/v1/status").await.json()["last_death"].clone();
+    enclave.kill().await;
+    eventually("a loss", async || death().await["cause"] == "connection_lost").await;
+    let _same = Enclave::start(&folder.enclave(), Settings::default()).await;
+    eventually("nothing", async || death().await.is_null()).await;
+}
+
+#[tokio::test]
+async fn last_words_are_shown_with_the_boot_that_they_are_about() {
+    let (folder, enclave, host) = ready(|_| ()).await;
+    let death = async || get(host.address, "/v1/status").await.json()["last_death"].clone();
+    let events = Address::Unix(folder.0.join("events.sock"));
+    let say = async |words: LastWords| {
+        let frame = frame::encode(&words.to_event(1)).unwrap();
+        let events = events.clone();
+        spawn_blocking(move || send_and_forget(&events, &frame, SOON)).await.unwrap().unwrap();
+    };
+    say(LastWords { reporter: Reporter::Enclave, cause: Cause::Panic, detail: Some("a.rs:1:2".to_owned()) })
+        .await;
+    enclave.kill().await;
+    say(LastWords { reporter: Reporter::Init, cause: Cause::Signal { signal: 6 }, detail: None }).await;
+    let settings = Settings { boot_id: "boot-2", ..Settings::default() };
+    let _successor = Enclave::start(&folder.enclave(), settings).await;
+    host.until_ready_is(200).await;
+    let first = death().await;
+    assert_eq!(
+        (&first["boot_id"], &first["cause"], &first["detail"], &first["signal"]),
+        (&json!("boot-1"), &json!("panic"), &json!("a.rs:1:2"), &json!(null))
+    );
+    say(LastWords { reporter: Reporter::Init, cause: Cause::Exit { code: 3 }, detail: None }).await;
+    eventually("another", async || death().await["exit_code"] == 3).await;
+    assert_eq!(death().await["boot_id"], "boot-2");
 }
 
 #[tokio::test]

@@ -5,15 +5,16 @@
 
 #![allow(clippy::print_stdout, reason = "measurements are printed for whoever asks")]
 
-use std::{error::Error, fs, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{error::Error, fs, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use clap::Parser;
-use signer_enclave::{Platform, kms::Trust, run};
+use signer_enclave::{Platform, kms::Trust, last_words};
 use signer_tests::{
     measurements::Measurements,
     nsm::{NsmOptions, SoftwareNsm},
     pki::AttestationAuthority,
 };
+use tokio::time::sleep;
 
 /// An enclave for development: genuine but for its NSM, which signs with a root of its own.
 #[derive(Debug, Parser)]
@@ -39,27 +40,45 @@ struct Arguments {
     /// Starts with something in PCR16.
     #[arg(long)]
     touched: bool,
+    /// Panics once this file exists.
+    #[arg(long, value_name = "FILE")]
+    panic_at: Option<PathBuf>,
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    signer_enclave::platform::quiet_panics();
+    last_words::quiet_panics();
     let arguments = Arguments::parse();
-    match start(&arguments).await {
-        Ok(()) => ExitCode::SUCCESS,
+    match platform(&arguments) {
+        Ok(Some(platform)) => {
+            if let Some(file) = arguments.panic_at {
+                tokio::spawn(panic_at(file));
+            }
+            drop(last_words::run_and_tell(platform).await);
+            ExitCode::FAILURE
+        }
+        Ok(None) => ExitCode::SUCCESS,
         Err(error) => {
-            signer_enclave::platform::last_words(&error);
+            last_words::on_console(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-async fn start(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+async fn panic_at(file: PathBuf) {
+    while !file.exists() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("a message that could hold anything");
+}
+
+/// What to run on, or none if only measurements were asked for.
+fn platform(arguments: &Arguments) -> Result<Option<Platform>, Box<dyn Error>> {
     let image = arguments.image.clone().map_or_else(std::env::current_exe, Ok)?;
     let measurements = Measurements::of_image(&fs::read(image)?);
     if arguments.measurements {
         println!("{}", measurements.to_nitro_cli_json());
-        return Ok(());
+        return Ok(None);
     }
     let authority = Arc::new(AttestationAuthority::load_or_create(&arguments.authority_dir)?);
     let nsm = SoftwareNsm::new(
@@ -74,13 +93,12 @@ async fn start(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
         },
     );
     let socket = |name: &str| signer_shared::address::Address::Unix(arguments.sockets.join(name));
-    let platform = Platform {
+    Ok(Some(Platform {
         nsm: Arc::new(nsm),
         listen: socket("enclave.sock"),
         kms_tunnel: socket("kms.sock"),
         credentials: socket("credentials.sock"),
         events: socket("events.sock"),
         trust: Trust::of_image(&fs::read(&arguments.kms_roots)?)?,
-    };
-    Ok(run(platform).await?)
+    }))
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use signer_rules::chain::{SignBody, facts};
 
 use super::signed;
-use crate::{failure::Failure, output::clean};
+use signer_terminal::{Failure, clean};
 
 /// What was given, and what it is taken for.
 pub(super) struct Given {

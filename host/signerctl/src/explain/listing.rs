@@ -7,10 +7,7 @@ use serde::{
 use signer_rules::chain::Facts;
 
 use super::units::annotate;
-use crate::{
-    failure::Failure,
-    output::{clean, fields},
-};
+use signer_terminal::{Failure, clean, fields};
 
 /// Longer values are cut, in characters: `--json` has them in full.
 const MAX_VALUE: usize = 300;

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::*;
-use crate::failure::{EXIT_FAILED, EXIT_USAGE};
+use signer_terminal::{EXIT_FAILED, EXIT_USAGE};
 
 /// The example of EIP-155.
 const UNSIGNED: &str =

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{failure::Failure, output::clean};
+use crate::{Failure, clean};
 
 /// The members that are known; others are passed on to programs and not shown.
 #[derive(Debug, Default, Deserialize)]
@@ -56,7 +56,7 @@ fn advice(problem: &Problem) -> Option<&'static str> {
         "keyring_missing" => {
             "create the keyring (signerctl keyring create), then push a policy with its fingerprint"
         }
-        "malformed_request" => "is this signerctl of another version than the appliance?",
+        "malformed_request" => "is this program of another version than the appliance?",
         "overloaded" | "store_unavailable" | "deadline_exceeded" => "try again in a few seconds",
         _ if problem.retryable => "try again in a few seconds",
         _ => return None,

@@ -8,27 +8,27 @@ use std::{
 
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::Failure;
 
 /// What a command found, for people and for programs.
-pub(crate) struct Report {
+pub struct Report {
     /// Text, without a line feed at its end.
-    pub(crate) human: String,
+    pub human: String,
     /// One object.
-    pub(crate) json: Value,
+    pub json: Value,
     /// The exit status.
-    pub(crate) exit: u8,
+    pub exit: u8,
 }
 
 impl Report {
     /// A report of success.
-    pub(crate) fn new(human: impl Into<String>, json: Value) -> Self {
+    pub fn new(human: impl Into<String>, json: Value) -> Self {
         Self { human: human.into(), json, exit: 0 }
     }
 }
 
 /// Standard output and standard error.
-pub(crate) struct Terminal {
+pub struct Terminal {
     json: bool,
     out: Style,
     err: Style,
@@ -36,7 +36,7 @@ pub(crate) struct Terminal {
 
 impl Terminal {
     /// Looks at what the streams are. `NO_COLOR`, if it is set and not empty, forbids colour.
-    pub(crate) fn new(json: bool) -> Self {
+    pub fn new(json: bool) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self {
             json,
@@ -46,24 +46,24 @@ impl Terminal {
     }
 
     /// How to dress text for standard output.
-    pub(crate) fn style(&self) -> Style {
+    pub fn style(&self) -> Style {
         self.out
     }
 
     /// Prints a warning on standard error, at once.
-    pub(crate) fn warn(&self, text: &str) {
+    pub fn warn(&self, text: &str) {
         eprint_line(&format!("{} {text}", self.err.caution("warning:")));
     }
 
     /// Prints an explanation on standard error, unless a program reads.
-    pub(crate) fn explain(&self, text: &str) {
+    pub fn explain(&self, text: &str) {
         if !self.json {
             eprint_line(text);
         }
     }
 
     /// Prints the outcome.
-    pub(crate) fn finish(&self, result: Result<Report, Failure>) -> ExitCode {
+    pub fn finish(&self, result: Result<Report, Failure>) -> ExitCode {
         match result {
             Ok(report) => {
                 print_line(&if self.json { indented(&report.json) } else { report.human });
@@ -82,33 +82,36 @@ impl Terminal {
         }
     }
 
-    /// For tests: without colours and explanations.
-    #[cfg(test)]
-    pub(crate) fn plain() -> Self {
+    /// Without colours and explanations, whatever the streams are.
+    pub fn plain() -> Self {
         Self { json: true, out: Style { colour: false }, err: Style { colour: false } }
     }
 }
 
 /// Colours, or none.
 #[derive(Clone, Copy)]
-pub(crate) struct Style {
+pub struct Style {
     colour: bool,
 }
 
 impl Style {
-    pub(crate) fn good(self, text: &str) -> String {
+    /// What holds: green.
+    pub fn good(self, text: &str) -> String {
         self.dress("32", text)
     }
 
-    pub(crate) fn bad(self, text: &str) -> String {
+    /// What does not: red.
+    pub fn bad(self, text: &str) -> String {
         self.dress("1;31", text)
     }
 
-    pub(crate) fn caution(self, text: &str) -> String {
+    /// What needs care: yellow.
+    pub fn caution(self, text: &str) -> String {
         self.dress("1;33", text)
     }
 
-    pub(crate) fn bold(self, text: &str) -> String {
+    /// What matters.
+    pub fn bold(self, text: &str) -> String {
         self.dress("1", text)
     }
 
@@ -118,7 +121,7 @@ impl Style {
 }
 
 /// Lines of label and value, in two columns.
-pub(crate) fn fields(rows: &[(&str, String)]) -> String {
+pub fn fields(rows: &[(&str, String)]) -> String {
     let width = rows.iter().map(|(label, _)| label.chars().count()).max().unwrap_or_default();
     let mut text = String::new();
     for (label, value) in rows {
@@ -131,7 +134,7 @@ pub(crate) fn fields(rows: &[(&str, String)]) -> String {
 
 /// Text from elsewhere, with everything that could move the cursor, change colours or reorder
 /// letters made visible: a hostile host shall not paint a verdict of its own.
-pub(crate) fn clean(text: &str) -> String {
+pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for character in text.chars() {
         let reorders = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
@@ -145,7 +148,7 @@ pub(crate) fn clean(text: &str) -> String {
 }
 
 /// JSON with indentation.
-pub(crate) fn indented(value: &Value) -> String {
+pub fn indented(value: &Value) -> String {
     format!("{value:#}")
 }
 

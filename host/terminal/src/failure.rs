@@ -3,14 +3,14 @@
 use serde_json::{Value, json};
 
 /// The operation failed, or a check did not hold.
-pub(crate) const EXIT_FAILED: u8 = 1;
+pub const EXIT_FAILED: u8 = 1;
 /// Wrong usage; for `attest` also: could not be checked.
-pub(crate) const EXIT_USAGE: u8 = 2;
+pub const EXIT_USAGE: u8 = 2;
 
 /// An error for a person: what happened, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
-pub(crate) struct Failure {
+pub struct Failure {
     message: String,
     hint: Option<String>,
     /// Problem details of the server, for programs.
@@ -21,45 +21,45 @@ pub(crate) struct Failure {
 impl Failure {
     /// The operation failed.
     #[expect(clippy::needless_pass_by_value, reason = "so that it can stand in map_err")]
-    pub(crate) fn new(message: impl ToString) -> Self {
+    pub fn new(message: impl ToString) -> Self {
         Self { message: message.to_string(), hint: None, problem: None, exit: EXIT_FAILED }
     }
 
     /// The command line cannot be followed.
-    pub(crate) fn usage(message: impl ToString) -> Self {
+    pub fn usage(message: impl ToString) -> Self {
         Self::new(message).with_exit(EXIT_USAGE)
     }
 
     /// Adds what to do.
-    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
     /// Adds the server's problem details.
-    pub(crate) fn with_problem(mut self, problem: Value) -> Self {
+    pub fn with_problem(mut self, problem: Value) -> Self {
         self.problem = Some(problem);
         self
     }
 
     /// Changes the exit status.
-    pub(crate) fn with_exit(mut self, exit: u8) -> Self {
+    pub fn with_exit(mut self, exit: u8) -> Self {
         self.exit = exit;
         self
     }
 
     /// The exit status.
-    pub(crate) fn exit(&self) -> u8 {
+    pub fn exit(&self) -> u8 {
         self.exit
     }
 
     /// What to do.
-    pub(crate) fn advice(&self) -> Option<&str> {
+    pub fn advice(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
     /// The same for programs.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         json!({ "error": { "message": self.message, "hint": self.hint, "problem": self.problem } })
     }
 }

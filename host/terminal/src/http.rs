@@ -17,17 +17,18 @@ use rustls::crypto::aws_lc_rs;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{cli::ServerArgs, failure::Failure, output::clean, problem};
+use crate::{Failure, clean, problem};
 
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 4 * 1024 * 1024;
 
 /// An appliance.
-pub(crate) struct Server {
+pub struct Server {
     /// Without a slash at its end.
     base: String,
     https: bool,
     timeout: Duration,
+    program: &'static str,
 }
 
 /// Why there is no answer.
@@ -48,13 +49,14 @@ enum ExchangeError {
 }
 
 impl Server {
-    /// Checks the address.
-    pub(crate) fn new(args: &ServerArgs) -> Result<Self, Failure> {
+    /// Checks the address, which the option `--url` gave. `timeout` bounds each request as a whole;
+    /// `program` is its User-Agent, name/version.
+    pub fn new(url: &str, timeout: Duration, program: &'static str) -> Result<Self, Failure> {
         let bad = |problem: &str| {
-            Failure::usage(format!("--url {}: {problem}", clean(&args.url)))
+            Failure::usage(format!("--url {}: {problem}", clean(url)))
                 .hint("write http://HOST:PORT or https://HOST")
         };
-        let uri: Uri = args.url.parse().map_err(|_| bad("not an address"))?;
+        let uri: Uri = url.parse().map_err(|_| bad("not an address"))?;
         let https = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
@@ -64,16 +66,16 @@ impl Server {
         {
             return Err(bad("must have neither a query nor a user name"));
         }
-        Ok(Self { base: args.url.trim_end_matches('/').to_owned(), https, timeout: args.timeout() })
+        Ok(Self { base: url.trim_end_matches('/').to_owned(), https, timeout, program })
     }
 
     /// `GET path`.
-    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+    pub fn get(&self, path: &str) -> Result<Value, Failure> {
         self.ask(&Method::GET, path, Bytes::new())
     }
 
     /// `POST path` with a JSON body.
-    pub(crate) fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Value, Failure> {
+    pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Value, Failure> {
         self.ask(&Method::POST, path, body.into())
     }
 
@@ -82,7 +84,7 @@ impl Server {
             .method(method)
             .uri(format!("{}{path}", self.base))
             .header(header::ACCEPT, "application/json, application/problem+json")
-            .header(header::USER_AGENT, concat!("signerctl/", env!("CARGO_PKG_VERSION")));
+            .header(header::USER_AGENT, self.program);
         if *method == Method::POST {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
@@ -130,13 +132,13 @@ impl Server {
 }
 
 /// Reads what is relied on from an answer; other members are ignored.
-pub(crate) fn read<T: DeserializeOwned>(answer: &Value, path: &str) -> Result<T, Failure> {
+pub fn read<T: DeserializeOwned>(answer: &Value, path: &str) -> Result<T, Failure> {
     T::deserialize(answer).map_err(|error| {
         Failure::new(format!(
             "the server's answer to {path} is not what was expected: {}",
             clean(&error.to_string())
         ))
-        .hint("is this signerctl of another version than the appliance?")
+        .hint("is this program of another version than the appliance?")
     })
 }
 
@@ -195,7 +197,7 @@ mod tests {
             // The client hangs up when it has seen enough.
             let _ = stream.write_all(&answer);
         });
-        Server { base, https: false, timeout: Duration::from_secs(5) }
+        Server::new(&base, Duration::from_secs(5), "test/0").unwrap()
     }
 
     fn with_status(status: &str, body: &str) -> Vec<u8> {
@@ -227,7 +229,7 @@ mod tests {
     fn silence_ends() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let silent = Server { base, https: false, timeout: Duration::from_millis(50) };
+        let silent = Server::new(&base, Duration::from_millis(50), "test/0").unwrap();
         assert!(silent.get("/").unwrap_err().to_string().contains("no answer"));
     }
 }

@@ -9,25 +9,25 @@ use std::{
 
 use clap::Args;
 
-use crate::failure::Failure;
+use crate::Failure;
 
 /// The largest file that is read, in bytes.
-pub(crate) const MAX_FILE: usize = 2 * 1024 * 1024;
+pub const MAX_FILE: usize = 2 * 1024 * 1024;
 
 /// Where a result goes.
 #[derive(Args)]
-pub(crate) struct OutputArgs {
+pub struct OutputArgs {
     /// The file to write.
     #[arg(long, short, value_name = "FILE")]
-    pub(crate) output: PathBuf,
+    pub output: PathBuf,
     /// Overwrite the file if it is there.
     #[arg(long)]
-    pub(crate) force: bool,
+    pub force: bool,
 }
 
 /// Who may read a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
+pub enum Access {
     /// Everyone, as the umask says.
     Public,
     /// The owner: mode 0600.
@@ -36,7 +36,7 @@ pub(crate) enum Access {
 
 impl OutputArgs {
     /// Writes the file, or refuses to overwrite one.
-    pub(crate) fn write(&self, content: &[u8], access: Access) -> Result<(), Failure> {
+    pub fn write(&self, content: &[u8], access: Access) -> Result<(), Failure> {
         if self.force {
             return replace(&self.output, content, access);
         }
@@ -51,14 +51,14 @@ impl OutputArgs {
 }
 
 /// Reads a file of at most [`MAX_FILE`] bytes.
-pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+pub fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut content = Vec::new();
     read_into(path, MAX_FILE, &mut content)?;
     Ok(content)
 }
 
 /// Reads a file of at most [`MAX_FILE`] bytes, or, named `-`, standard input.
-pub(crate) fn read_or_stdin(path: &Path) -> Result<Vec<u8>, Failure> {
+pub fn read_or_stdin(path: &Path) -> Result<Vec<u8>, Failure> {
     if path != Path::new("-") {
         return read(path);
     }
@@ -76,7 +76,7 @@ pub(crate) fn read_or_stdin(path: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 /// Reads a file of at most `limit` bytes into a buffer of the caller, who may want it wiped.
-pub(crate) fn read_into(path: &Path, limit: usize, content: &mut Vec<u8>) -> Result<(), Failure> {
+pub fn read_into(path: &Path, limit: usize, content: &mut Vec<u8>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::new(format!("cannot read {}: {error}", path.display()));
     let file = File::open(path).map_err(failed)?;
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
@@ -88,7 +88,7 @@ pub(crate) fn read_into(path: &Path, limit: usize, content: &mut Vec<u8>) -> Res
 }
 
 /// Replaces a file in one step: whoever reads it sees the old content or the new.
-pub(crate) fn replace(path: &Path, content: &[u8], access: Access) -> Result<(), Failure> {
+pub fn replace(path: &Path, content: &[u8], access: Access) -> Result<(), Failure> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.tmp", std::process::id()));
     let beside = PathBuf::from(beside);
@@ -103,7 +103,7 @@ pub(crate) fn replace(path: &Path, content: &[u8], access: Access) -> Result<(),
 }
 
 /// Whether others than the owner can read a file.
-pub(crate) fn others_can_read(path: &Path) -> bool {
+pub fn others_can_read(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0)
 }
 
@@ -120,23 +120,21 @@ fn create(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     written
 }
 
-/// A new directory for one test.
 #[cfg(test)]
-pub(crate) fn test_directory() -> PathBuf {
-    let mut random = [0; 16];
-    aws_lc_rs::rand::fill(&mut random).unwrap();
-    let path = std::env::temp_dir().join(format!("signerctl-test-{}", hex::encode(random)));
-    fs::create_dir(&path).unwrap();
-    path
-}
-
-#[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A file that is not there, in a new directory for one test.
+    pub(crate) fn new_file(test: &str) -> PathBuf {
+        let directory = std::env::temp_dir().join(format!("signer-terminal-{test}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir(&directory).unwrap();
+        directory.join("file")
+    }
 
     #[test]
     fn nothing_is_overwritten_unless_forced() {
-        let path = test_directory().join("file");
+        let path = new_file("overwrite");
         let output = |force| OutputArgs { output: path.clone(), force };
         output(false).write(b"one", Access::Public).unwrap();
         let refused = output(false).write(b"two", Access::Public).unwrap_err();
@@ -149,7 +147,7 @@ mod tests {
 
     #[test]
     fn reading_is_bounded() {
-        let path = test_directory().join("file");
+        let path = new_file("bounds");
         create(&path, b"12345", Access::Public).unwrap();
         assert!(read_into(&path, 5, &mut Vec::new()).is_ok());
         assert!(read_into(&path, 4, &mut Vec::new()).is_err());

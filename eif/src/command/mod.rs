@@ -1,0 +1,63 @@
+//! The tree of commands.
+
+mod build;
+mod measure;
+
+use clap::{Parser, Subcommand};
+use signer_terminal::{Failure, Report, Terminal};
+
+const FIRST_STEPS: &str = "\
+First steps:
+  signer-eif build --kernel bzImage --init signer-init --module nsm.ko --enclave signer-enclave \\
+      --output nitro-signer.eif
+  signer-eif measure nitro-signer.eif --json > eif.json
+  signerctl kms-policy --measurements eif.json ...
+
+Exit status: 0 done and every check held; 1 failed, or a check did not hold; 2 wrong usage.";
+
+/// Build, measure and check the images of Nitro Signer enclaves.
+#[derive(Parser)]
+#[command(name = "signer-eif", version, after_help = FIRST_STEPS, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print one JSON object on standard output, for programs.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build an image from a kernel, an init and the enclave's program. The same inputs give the same file.
+    Build(Box<build::BuildArgs>),
+    /// Show what an image measures (PCR0, 1, 2, 8), what it is made of, and whether it is intact.
+    Measure(measure::MeasureArgs),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn run(self, terminal: &Terminal) -> Result<Report, Failure> {
+        match self.command {
+            Command::Build(args) => build::run(&args, terminal),
+            Command::Measure(args) => measure::run(&args, terminal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_tree_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn usage_errors_exit_with_2() {
+        let error = Cli::try_parse_from(["signer-eif", "build"]).err().unwrap();
+        assert_eq!(error.exit_code(), 2);
+    }
+}
