@@ -8,6 +8,7 @@ use std::{
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
+use signer_eif::options::now_ms;
 use signer_rules::{
     bundle::{
         self, Bundle, Client, ClientAuth, FORMAT, Keyring, PAYLOAD_TYPE, Rule, SignedBundle, WalletGroup,
@@ -24,7 +25,6 @@ use signer_terminal::{
 };
 
 use crate::{
-    attest::now_ms,
     cli::ServerArgs,
     config,
     envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
