@@ -6,6 +6,7 @@
 //! The others are about what enclaves are started from: [`ramdisk`] and [`image`] read and write, [`measure`] says what the
 //! hypervisor will attest, [`sign`] who signed an image (PCR8), [`contents`] what our own images hold, and [`manifest`] is
 //! what k of n people state about one.
+//! [`examine`] judges everything at once, for both command lines; [`options`] are what both take.
 #![cfg_attr(
     not(test),
     deny(
@@ -18,10 +19,12 @@
 )]
 
 pub mod contents;
+pub mod examine;
 pub mod image;
 pub mod manifest;
 pub mod measure;
 pub mod metadata;
+pub mod options;
 pub mod ramdisk;
 pub mod sign;
 pub mod verify;

@@ -2,6 +2,7 @@
 
 mod build;
 mod measure;
+mod verify;
 
 use clap::{Parser, Subcommand};
 use signer_terminal::{Failure, Report, Terminal};
@@ -32,6 +33,8 @@ enum Command {
     Build(Box<build::BuildArgs>),
     /// Show what an image measures (PCR0, 1, 2, 8), what it is made of, and whether it is intact.
     Measure(measure::MeasureArgs),
+    /// Compare a running enclave, or a document it made, with a published build and an authority.
+    Verify(Box<verify::VerifyArgs>),
 }
 
 impl Cli {
@@ -40,6 +43,7 @@ impl Cli {
         match self.command {
             Command::Build(args) => build::run(&args, terminal),
             Command::Measure(args) => measure::run(&args, terminal),
+            Command::Verify(args) => verify::run(&args, terminal),
         }
     }
 }

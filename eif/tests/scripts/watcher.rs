@@ -233,7 +233,9 @@ fn one_that_was_left_is_terminated_first() {
     nitro.lists(&enclave("nitro-signer", "i-1-enc1", 16, "RUNNING", "NONE"));
     let watcher = nitro.start(&[]);
     wait_until("the start", || nitro.calls().contains("run-enclave"));
-    assert!(nitro.calls().starts_with("describe-enclaves\nterminate-enclave --enclave-id i-1-enc1\nrun-enclave"));
+    assert!(
+        nitro.calls().starts_with("describe-enclaves\nterminate-enclave --enclave-id i-1-enc1\nrun-enclave")
+    );
     assert_eq!(watcher.asked_to_stop().status.code(), Some(0));
 }
 

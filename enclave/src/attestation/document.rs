@@ -5,9 +5,15 @@
 
 use aws_nitro_enclaves_nsm_api::api::AttestationDoc;
 
-/// `84`: an array of four. `44 a1013822`: the protected header, ES384. `a0`: no other header.
-/// `59`: the payload, a byte string with a length of two bytes.
-const COSE_PREFIX: [u8; 8] = [0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0xa0, 0x59];
+/// `COSE_Sign1` (RFC 9052, section 4.2) is an array of four: the protected header in a byte string,
+/// an empty map of other headers, the payload in a byte string, the signature. The header names the
+/// algorithm, ES384 for Nitro and none for QEMU, and nothing here depends on it.
+const ARRAY_OF_FOUR: u8 = 0x84;
+const EMPTY_MAP: u8 = 0xa0;
+/// A byte string of fewer than 24 bytes is this plus its length.
+const SHORT_BYTES: u8 = 0x40;
+/// A byte string with a length of two bytes.
+const LONG_BYTES: u8 = 0x59;
 
 /// The NSM's document is not of the form that every Nitro hypervisor makes.
 #[derive(Debug, thiserror::Error)]
@@ -16,10 +22,17 @@ pub struct DocumentError;
 
 /// The time at which a document was made, Unix milliseconds.
 pub fn timestamp_ms(document: &[u8]) -> Result<u64, DocumentError> {
-    let rest = document.strip_prefix(&COSE_PREFIX).ok_or(DocumentError)?;
-    let (length, rest) = rest.split_first_chunk::<2>().ok_or(DocumentError)?;
-    let payload = rest.get(..usize::from(u16::from_be_bytes(*length))).ok_or(DocumentError)?;
+    let payload = payload(document).ok_or(DocumentError)?;
     AttestationDoc::from_binary(payload).map(|document| document.timestamp).map_err(|_| DocumentError)
+}
+
+fn payload(document: &[u8]) -> Option<&[u8]> {
+    let rest = document.strip_prefix(&[ARRAY_OF_FOUR])?;
+    let (first, rest) = rest.split_first()?;
+    let header = usize::from(first.checked_sub(SHORT_BYTES).filter(|length| *length < 24)?);
+    let rest = rest.get(header..)?.strip_prefix(&[EMPTY_MAP, LONG_BYTES])?;
+    let (length, rest) = rest.split_first_chunk::<2>()?;
+    rest.get(..usize::from(u16::from_be_bytes(*length)))
 }
 
 #[cfg(test)]
@@ -45,8 +58,20 @@ mod tests {
 
     #[test]
     fn other_bytes_are_an_error() {
-        for bytes in [&[][..], &COSE_PREFIX, &[0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0xa0, 0x59, 0, 9, 1]] {
+        let es384 = [0x84, 0x44, 0xa1, 0x01, 0x38, 0x22, 0xa0, 0x59, 0, 9, 1];
+        for length in 0..=es384.len() {
+            assert!(timestamp_ms(&es384[..length]).is_err());
+        }
+        for bytes in [&[0x85, 0x40, 0xa0, 0x59, 0, 0][..], &[0x84, 0x58, 0, 0xa0, 0x59, 0, 0], &[0x84, 0x3f]]
+        {
             assert!(timestamp_ms(bytes).is_err());
         }
+    }
+
+    #[test]
+    fn whatever_the_header_says() {
+        assert_eq!(payload(&[0x84, 0x43, 0xa1, 0x01, 0x20, 0xa0, 0x59, 0, 1, 7, 0x40]), Some(&[7][..]));
+        assert_eq!(payload(&[0x84, 0x40, 0xa0, 0x59, 0, 2, 7]), None);
+        assert_eq!(payload(&[0x84, 0x40, 0xa1, 0x59, 0, 0]), None);
     }
 }

@@ -9,8 +9,8 @@ use minicbor::{Decoder, data::Type, decode::Error};
 
 use super::recipient::Attested;
 
-/// `{1: -35}`, as in signed documents.
-const PROTECTED: [u8; 4] = [0xa1, 0x01, 0x38, 0x22];
+/// `{1: -1}`, no algorithm.
+const PROTECTED: [u8; 3] = [0xa1, 0x01, 0x20];
 
 /// Reads a document whose certificates and signature are zero bytes. `None` for any other.
 pub(super) fn read(document: &[u8]) -> Option<Attested> {

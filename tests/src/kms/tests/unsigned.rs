@@ -41,7 +41,7 @@ fn document(image: &[u8], filler: u8) -> Vec<u8> {
     cbor.str("user_data").unwrap().null().unwrap().str("nonce").unwrap().null().unwrap();
     let payload = cbor.into_writer();
     let mut cbor = Encoder::new(Vec::new());
-    cbor.array(4).unwrap().bytes(&[0xa1, 0x01, 0x38, 0x22]).unwrap().map(0).unwrap();
-    cbor.bytes(&payload).unwrap().bytes(&[filler; 96]).unwrap();
+    cbor.array(4).unwrap().bytes(&[0xa1, 0x01, 0x20]).unwrap().map(0).unwrap();
+    cbor.bytes(&payload).unwrap().bytes(&[filler; 64]).unwrap();
     cbor.into_writer()
 }
