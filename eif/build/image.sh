@@ -21,23 +21,6 @@ unpack_kernel() {
     done
 }
 
-# save_parts FOLDER: what an image is assembled from, for others to assemble.
-save_parts() {
-    local to=$1 module number=0
-    temporary_folder kernel "$cache"
-    unpack_kernel "$kernel"
-    rm -rf "$to/modules"
-    mkdir -p "$to/modules"
-    cp "$kernel/vmlinuz" "$to/kernel"
-    printf '%s\n' "${cmdline:-$production_cmdline}" > "$to/cmdline"
-    for module in "${modules[@]}"; do
-        cp "$kernel/$module.ko" "$to/modules/$(printf '%02d' "$number")-$module.ko"
-        number=$((number + 1))
-    done
-    install -m 755 "$programs/init" "$to/init"
-    install -m 755 "$programs/enclave" "$to/signer-enclave"
-}
-
 # image_of PROGRAMS EIF: assembles; the kernel's parts come from $kernel.
 image_of() {
     local from=$1 image=$2 module
@@ -52,6 +35,23 @@ image_of() {
     SOURCE_DATE_EPOCH=$epoch "$from/signer-eif" build "${arguments[@]}" --output "$image.part" >&2 ||
         die "signer-eif could not build the image: see above"
     mv "$image.part" "$image"
+}
+
+# install_parts FOLDER: what an image is assembled from, modules numbered in their order.
+install_parts() {
+    local number=0 module
+    temporary_folder kernel "$cache"
+    unpack_kernel "$kernel"
+    rm -rf "$1/modules"
+    mkdir "$1/modules"
+    for module in "${modules[@]}"; do
+        install -m 644 "$kernel/$module.ko" "$(printf '%s/modules/%02d-%s.ko' "$1" "$number" "$module")"
+        number=$((number + 1))
+    done
+    install -m 644 "$kernel/vmlinuz" "$1/kernel"
+    printf '%s' "${cmdline:-$production_cmdline}" > "$1/cmdline"
+    install -m 755 "$programs/init" "$1/init"
+    install -m 755 "$programs/enclave" "$1/signer-enclave"
 }
 
 build_image() {
