@@ -41,6 +41,11 @@ prefix_maps() {
 # compile SOURCE WORK: enclave, init and signer-eif in WORK/programs. WORK is new.
 compile() {
     prepare "$1" "$2"
+    step "compiling signer-eif, which assembles"
+    cargo_build "$1" "$2" build -p signer-eif --bin signer-eif --profile dev
+    install -m 755 "$2/target/$triple/debug/signer-eif" "$2/programs/signer-eif"
+    step "compiling init"
+    compile_for_image "$1" "$2" signer-init init
     step "compiling the enclave (about 5 minutes on 2 cores)"
     compile_for_image "$1" "$2" signer-enclave enclave
     # It starts, and ends where a Nitro enclave would go on.
@@ -49,11 +54,6 @@ compile() {
         said=$("$2/programs/enclave" 2>&1 < /dev/null || true)
         [ "$said" = "nitro-signer: /dev/nsm cannot be opened" ] || die "the enclave does not start: $said"
     fi
-    step "compiling init"
-    compile_for_image "$1" "$2" signer-init init
-    step "compiling signer-eif, which assembles"
-    cargo_build "$1" "$2" build -p signer-eif --bin signer-eif --profile dev
-    install -m 755 "$2/target/$triple/debug/signer-eif" "$2/programs/signer-eif"
 }
 
 # prepare SOURCE WORK

@@ -31,6 +31,7 @@ image_of() {
     arguments+=(--enclave "$from/enclave")
     [ -z "$kms_roots" ] || arguments+=(--kms-roots "$kms_roots")
     [ -z "$signing_key" ] || arguments+=(--signing-key "$signing_key" --signing-certificate "$certificate")
+    rm -f "$image.part"
     SOURCE_DATE_EPOCH=$epoch "$from/signer-eif" build "${arguments[@]}" --output "$image.part" >&2 ||
         die "signer-eif could not build the image: see above"
     mv "$image.part" "$image"
@@ -55,6 +56,34 @@ measure_image() {
         pcr_of "$pcr" "$1/measurements.json.part" > /dev/null
     done
     mv "$1/measurements.json.part" "$1/measurements.json"
+}
+
+# write_manifest FOLDER: what the image is and how to build it again, for people to sign.
+write_manifest() {
+    local to=$1 list command=scripts/build-eif changes= file separator='['
+    temporary_folder list "$cache"
+    {
+        while read -r _ name version sha256 _; do
+            printf '%s{"name":%s,"version":%s,"sha256":"%s"}' "$separator" "$(json_text "$name")" "$(json_text "$version")" "$sha256"
+            separator=$',\n'
+        done < <(locked_packages)
+        printf ',\n{"name":"rust","version":"%s","sha256":"%s"}]\n' "$(locked_value rust-release)" "$(locked_value rust-files)"
+    } > "$list/inputs.json"
+    [ "$mode" != nitro-cli ] || command+=" --nitro-cli"
+    [ -z "$development" ] || command+=" --development"
+    [ "${commit%+changes}" = "$commit" ] || changes=" (with changes that are not committed)"
+    local arguments=(--image "$image" --commit "${commit%+changes}" --inputs "$list/inputs.json"
+        --toolchain "rustc $(locked_value rust-release) ($(locked_value rust-commit))" --build-command "$command$changes")
+    if [ "$mode" = nitro-cli ]; then
+        # Its ramdisks are of another form; there are no roots in it but Amazon's.
+        arguments+=(--nitro-cli "$nitro_cli_version" --kind production)
+    fi
+    for file in "${configs[@]}"; do
+        arguments+=(--config "$file")
+    done
+    rm -f "$to/manifest.json"
+    "$programs/signer-eif" manifest create "${arguments[@]}" --output "$to/manifest.json" > /dev/null ||
+        die "signer-eif could not write the manifest: see above"
 }
 
 # pcr_of NAME FILE: one PCR of nitro-cli's JSON or signer-eif's; 96 hexadecimal digits and not zero.

@@ -33,7 +33,7 @@ impl Drop for Folder {
 /// Builds an image of a few bytes with these options more.
 pub(crate) fn build(folder: &Path, enclave: &str, output: &Path, more: &[&str]) {
     for (name, content) in [("kernel", "a kernel"), ("init", "an init"), ("enclave", enclave)] {
-        fs::write(folder.join(name), content).unwrap();
+        fs::write(folder.join(name), format!("\x7fELF {content}")).unwrap();
     }
     let built = Command::new(SIGNER_EIF)
         .current_dir(folder)
@@ -43,4 +43,47 @@ pub(crate) fn build(folder: &Path, enclave: &str, output: &Path, more: &[&str]) 
         .output()
         .unwrap();
     assert!(built.status.success(), "{built:?}");
+}
+
+/// An image and its manifest.
+pub(crate) struct Image {
+    folder: Folder,
+}
+
+impl Image {
+    pub(crate) fn new() -> Self {
+        let image = Self { folder: Folder::new() };
+        build(image.folder(), "one", &image.eif(), &[]);
+        let commit = "c".repeat(40);
+        let created = Command::new(SIGNER_EIF)
+            .args(["manifest", "create", "--commit", &commit, "--toolchain", "t", "--build-command", "b"])
+            .arg("--image")
+            .arg(image.eif())
+            .arg("--output")
+            .arg(image.manifest())
+            .output()
+            .unwrap();
+        assert!(created.status.success(), "{created:?}");
+        std::os::unix::fs::symlink(SIGNER_EIF, image.folder().join("bin/signer-eif")).unwrap();
+        image
+    }
+
+    /// Where both are, and `bin` beside them with the real `signer-eif`.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn eif(&self) -> PathBuf {
+        self.folder().join("image.eif")
+    }
+
+    pub(crate) fn manifest(&self) -> PathBuf {
+        self.folder().join("manifest.json")
+    }
+
+    /// Builds the image anew with another enclave, and leaves the manifest as it is.
+    pub(crate) fn change_enclave(&self) {
+        fs::remove_file(self.eif()).unwrap();
+        build(self.folder(), "two", &self.eif(), &[]);
+    }
 }
