@@ -5,6 +5,9 @@ use minicbor::{Decoder, Encoder, data::Type, decode::Error as CborError};
 
 use super::VerifyError;
 
+/// Where malformed CBOR is the envelope's.
+pub(crate) const ENVELOPE: &str = "COSE_Sign1";
+
 /// `{1: -35}`: the algorithm is ES384, and there is no other header.
 pub(super) const PROTECTED_ES384: [u8; 4] = [0xa1, 0x01, 0x38, 0x22];
 
@@ -71,7 +74,7 @@ pub(super) fn sig_structure(protected: &[u8], payload: &[u8]) -> Result<Vec<u8>,
         .and_then(|e| e.bytes(protected))
         .and_then(|e| e.bytes(&[]))
         .and_then(|e| e.bytes(payload))
-        .map_err(|e| VerifyError::Malformed { place: "Sig_structure", reason: e.to_string() })?;
+        .map_err(|e| VerifyError::Malformed { place: ENVELOPE, reason: e.to_string() })?;
     Ok(encoder.into_writer())
 }
 
@@ -97,5 +100,5 @@ fn not_cose(reason: String) -> VerifyError {
 // Used as a function by `map_err`, which passes the error by value.
 #[allow(clippy::needless_pass_by_value)]
 fn malformed(error: CborError) -> VerifyError {
-    VerifyError::Malformed { place: "COSE_Sign1", reason: error.to_string() }
+    VerifyError::Malformed { place: ENVELOPE, reason: error.to_string() }
 }

@@ -29,6 +29,8 @@ mod root;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cose::ENVELOPE;
+
 pub use check::{FUTURE_TOLERANCE_MS, pcr_after_extend, statement_digest};
 pub use document::Document;
 pub use error::{Position, VerifyError};

@@ -1,18 +1,17 @@
 //! `signerctl attest`: proof of what runs.
 
-use std::{path::PathBuf, time::SystemTime};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use signer_eif::{
+    examine::{Answer, Development, Examination, Expected, Image, MAX_AGE_MS, Outcome},
+    options::{Nonce, RootArgs, now_ms},
+};
 use signer_rules::authority::AuthorityId;
 use signer_terminal::{EXIT_FAILED, EXIT_USAGE, Failure, Report, Style, Terminal, http};
 
-use crate::{
-    attestation::{Answer, Examination, Expected, Image, Outcome, RootArgs},
-    cli::ServerArgs,
-    config,
-    measurements::MeasurementArgs,
-};
+use crate::{cli::ServerArgs, config, measurements::MeasurementArgs};
 
 /// Ask a running enclave for proof of what it is, and check every part of it.
 #[derive(Args)]
@@ -24,7 +23,7 @@ pub(crate) struct AttestArgs {
     #[command(flatten)]
     server: ServerArgs,
     /// Challenge of 16 to 64 bytes that the proof must contain; random if not given.
-    #[arg(long, value_name = "HEX", value_parser = parse_nonce)]
+    #[arg(long, value_name = "HEX")]
     nonce: Option<Nonce>,
     /// The configuration that the enclave must run.
     #[arg(long, value_name = "FILE", conflicts_with = "authority")]
@@ -38,34 +37,31 @@ pub(crate) struct AttestArgs {
     root: RootArgs,
 }
 
-#[derive(Clone)]
-struct Nonce(Vec<u8>);
-
 pub(crate) fn run(args: &AttestArgs, terminal: &Terminal) -> Result<Report, Failure> {
     let server = args.server.connect()?;
     let root = args.root.read(terminal)?;
     let configuration = args.config.as_deref().map(config::read_signed).transpose()?;
     let measurements = args.measurements.read()?;
-    let nonce = args.nonce.clone().map_or_else(random_nonce, Ok)?;
+    let nonce = args.nonce.clone().map_or_else(Nonce::random, Ok)?;
 
-    let path = format!("/v1/attestation?nonce={}", hex::encode(&nonce.0));
-    let answer = server.get(&path).and_then(|answer| http::read::<Answer>(&answer, "GET /v1/attestation"));
+    let answer = server
+        .get(&nonce.attestation_path())
+        .and_then(|answer| http::read::<Answer>(&answer, "GET /v1/attestation"));
     let answer = answer.map_err(|failure| failure.with_exit(EXIT_USAGE))?;
     let expected = Expected {
         now_ms: now_ms(),
-        nonce: &nonce.0,
+        max_age_ms: MAX_AGE_MS,
+        nonce: Some(nonce.as_bytes()),
         image: measurements.as_ref().map_or(Image::NotGiven, Image::Measured),
         authority: args.authority,
         configuration: configuration.as_ref(),
+        configurations: &[],
+        policy: None,
+        keyrings: &[],
         created: None,
+        development: Development::Emulated,
     };
     Ok(report(&answer, &Examination::of(&answer, root, &expected), terminal.style()))
-}
-
-/// Milliseconds since 1970 by this machine's clock.
-pub(crate) fn now_ms() -> u64 {
-    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn report(answer: &Answer, examination: &Examination, style: Style) -> Report {
@@ -94,30 +90,9 @@ fn incomplete(open: &[&str], style: Style) -> String {
     )
 }
 
-fn random_nonce() -> Result<Nonce, Failure> {
-    let mut nonce = vec![0; 32];
-    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| Failure::new("the system gives no randomness"))?;
-    Ok(Nonce(nonce))
-}
-
-fn parse_nonce(text: &str) -> Result<Nonce, &'static str> {
-    match hex::decode(text) {
-        Ok(nonce) if (16..=64).contains(&nonce.len()) => Ok(Nonce(nonce)),
-        _ => Err("write 16 to 64 bytes as hexadecimal digits"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn nonces_have_16_to_64_bytes() {
-        assert!(parse_nonce(&"ab".repeat(16)).is_ok() && parse_nonce(&"ab".repeat(64)).is_ok());
-        for text in ["ab".repeat(15), "ab".repeat(65), "xy".repeat(20), String::new()] {
-            assert!(parse_nonce(&text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn what_is_missing_is_asked_for() {

@@ -14,8 +14,9 @@ use signer_rules::{
     hex_bytes::HexBytes,
 };
 use signer_terminal::{
-    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    EXIT_FAILED, Failure, Report, Style, Terminal,
     envelope::{self, EnvelopeFile, SignArgs, Signatures},
+    fields,
     files::{self, Access, OutputArgs},
     keys::{self, AdminSecret},
 };

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use signer_eif::{
+    examine::{Answer, Development, Examination, Expected, Image, MAX_AGE_MS, Outcome},
+    options::{RootArgs, now_ms},
+};
 use signer_rules::{
     bundle::Keyring,
     configuration::SignedConfiguration,
@@ -15,16 +19,15 @@ use signer_rules::{
     timestamp::Timestamp,
 };
 use signer_terminal::{
-    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    EXIT_FAILED, Failure, Report, Style, Terminal,
     envelope::{self, EnvelopeFile, SignArgs, Signatures},
+    fields,
     files::{Access, OutputArgs},
     http,
     keys::{self, AdminSecret},
 };
 
 use crate::{
-    attest::now_ms,
-    attestation::{Answer, Examination, Expected, Image, Outcome, RootArgs},
     cli::ServerArgs,
     config::{self, require_admin, signatures},
     measurements::MeasurementArgs,
@@ -145,11 +148,16 @@ fn create(args: &CreateArgs, terminal: &Terminal) -> Result<Report, Failure> {
     }
     let expected = Expected {
         now_ms: now_ms(),
-        nonce: &request.nonce.0,
+        max_age_ms: MAX_AGE_MS,
+        nonce: Some(&request.nonce.0),
         image,
         authority: None,
         configuration: Some(&configuration),
+        configurations: &[],
+        policy: None,
+        keyrings: &[],
         created: Some(&created.keyring),
+        development: Development::Emulated,
     };
     let examination = Examination::of(&proof, root, &expected);
     Ok(report(&created.keyring, &proof, &examination, terminal.style()))

@@ -4,7 +4,6 @@
 //! keys, attestation documents against AWS's root. What a server says beyond that is only shown.
 
 mod attest;
-mod attestation;
 mod cli;
 mod config;
 mod explain;

@@ -8,6 +8,7 @@ use std::{
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json, value::RawValue};
+use signer_eif::options::now_ms;
 use signer_rules::{
     bundle::{
         self, Bundle, Client, ClientAuth, FORMAT, Keyring, PAYLOAD_TYPE, Rule, SignedBundle, WalletGroup,
@@ -18,15 +19,15 @@ use signer_rules::{
     timestamp::Timestamp,
 };
 use signer_terminal::{
-    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    EXIT_FAILED, Failure, Report, Style, Terminal,
     envelope::{self, EnvelopeFile, SignArgs, Signatures},
+    fields,
     files::{self, Access, OutputArgs},
     http::Server,
     keys::{self, AdminSecret},
 };
 
 use crate::{
-    attest::now_ms,
     cli::ServerArgs,
     config::{self, require_admin, signatures},
     status,

@@ -5,16 +5,16 @@ use std::{
     slice,
 };
 
+use crate::{
+    Failure, Style,
+    files::{self, Access},
+    keys::{self, AdminSecret},
+};
 use clap::Args;
 use serde_json::{Value, json};
 use signer_rules::{
     authority::AdminKey,
     dsse::{DsseError, Envelope},
-};
-use crate::{
-    Failure, Style,
-    files::{self, Access},
-    keys::{self, AdminSecret},
 };
 
 /// Which file to sign, and with which key.

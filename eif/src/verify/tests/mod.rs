@@ -1,5 +1,6 @@
 //! Real documents, documents of our own that break one rule each, and noise.
 
+#[path = "../../../tests/support/builder.rs"]
 mod builder;
 mod checks;
 mod fuzz;

@@ -124,8 +124,7 @@ fn what_is_not_pinned_is_not_mentioned() {
 #[test]
 fn a_rollout_of_many_images_fits_into_a_key_policy() {
     let mut pins = pins();
-    pins.images =
-        (0..16).map(|byte| Measurements { pcr0: HexBytes([byte; 48]), ..pins.images[0].clone() }).collect();
+    pins.images = (0..16).map(|byte| Measurements { pcr0: HexBytes([byte; 48]), ..pins.images[0] }).collect();
     // KMS takes 32 KiB.
     assert!(serde_json::to_string_pretty(&policy(&pins)).unwrap().len() < 32 * 1024);
 }

@@ -1,4 +1,5 @@
-//! Makes documents of the real shape under a root of our own, and lets a test bend one thing.
+//! Makes documents of the real shape under a root of our own, and lets a test bend one thing. Whoever includes this file
+//! has `signer_eif::verify::Root` in scope.
 
 use std::{ops::Range, sync::LazyLock, time::Duration};
 
@@ -12,11 +13,11 @@ use rcgen::{
     PKCS_ECDSA_P384_SHA384, date_time_ymd,
 };
 
-use super::super::{Root, cose};
+use super::Root;
 
-pub(super) const MODULE_ID: &str = "i-0123456789abcdef0-enc0123456789abcdef";
+pub(crate) const MODULE_ID: &str = "i-0123456789abcdef0-enc0123456789abcdef";
 /// 2026-01-01T00:00:00Z.
-pub(super) const TIME_MS: u64 = 1_767_225_600_000;
+pub(crate) const TIME_MS: u64 = 1_767_225_600_000;
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -28,13 +29,13 @@ static GOOD: LazyLock<(Vec<Vec<u8>>, Vec<u8>)> = LazyLock::new(|| {
 });
 
 /// One certificate to be: root, regional, zonal, instance, leaf.
-pub(super) struct Level {
-    pub(super) params: CertificateParams,
-    pub(super) key: KeyPair,
+pub(crate) struct Level {
+    pub(crate) params: CertificateParams,
+    pub(crate) key: KeyPair,
 }
 
 /// The real chain's shape: names, validity, path lengths, key usage.
-pub(super) fn levels() -> Vec<Level> {
+pub(crate) fn levels() -> Vec<Level> {
     let now = date_time_ymd(2026, 1, 1);
     let ca = |name, limit: Option<u8>, life: Duration| {
         let mut params = named(name);
@@ -60,7 +61,7 @@ pub(super) fn levels() -> Vec<Level> {
 }
 
 /// Signs each level with the one before it, the first with itself. Returns DER, root first, leaf last.
-pub(super) fn issue(levels: &[Level]) -> Vec<Vec<u8>> {
+pub(crate) fn issue(levels: &[Level]) -> Vec<Vec<u8>> {
     let root = &levels[0];
     let mut chain = vec![root.params.self_signed(&root.key).unwrap().der().to_vec()];
     for pair in levels.windows(2) {
@@ -72,26 +73,26 @@ pub(super) fn issue(levels: &[Level]) -> Vec<Vec<u8>> {
 }
 
 /// A document in the making.
-pub(super) struct Builder {
+pub(crate) struct Builder {
     /// Keys of the payload and their encoded values, in order.
-    pub(super) entries: Vec<(&'static str, Vec<u8>)>,
-    pub(super) indefinite: bool,
-    pub(super) protected: Vec<u8>,
+    pub(crate) entries: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) indefinite: bool,
+    pub(crate) protected: Vec<u8>,
     /// The unprotected header, encoded.
-    pub(super) unprotected: Vec<u8>,
+    pub(crate) unprotected: Vec<u8>,
     root: Vec<u8>,
     key: Vec<u8>,
 }
 
 impl Builder {
     /// A good document.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (chain, key) = &*GOOD;
         Self::with_chain(chain, key.clone())
     }
 
     /// A document with this chain, root first and leaf last, signed with this PKCS#8 key.
-    pub(super) fn with_chain(chain: &[Vec<u8>], key: Vec<u8>) -> Self {
+    pub(crate) fn with_chain(chain: &[Vec<u8>], key: Vec<u8>) -> Self {
         let (leaf, bundle) = chain.split_last().unwrap();
         Self {
             entries: vec![
@@ -106,30 +107,30 @@ impl Builder {
                 ("nonce", bstr(b"nonce")),
             ],
             indefinite: false,
-            protected: cose::PROTECTED_ES384.to_vec(),
+            protected: vec![0xa1, 0x01, 0x38, 0x22],
             unprotected: vec![0xa0],
             root: bundle[0].clone(),
             key,
         }
     }
 
-    pub(super) fn root(&self) -> Root {
+    pub(crate) fn root(&self) -> Root {
         Root::from_der(&self.root).unwrap()
     }
 
-    pub(super) fn set(&mut self, key: &str, value: Vec<u8>) {
+    pub(crate) fn set(&mut self, key: &str, value: Vec<u8>) {
         self.entries.iter_mut().find(|e| e.0 == key).unwrap().1 = value;
     }
 
-    pub(super) fn remove(&mut self, key: &str) {
+    pub(crate) fn remove(&mut self, key: &str) {
         self.entries.retain(|e| e.0 != key);
     }
 
-    pub(super) fn push(&mut self, key: &'static str, value: Vec<u8>) {
+    pub(crate) fn push(&mut self, key: &'static str, value: Vec<u8>) {
         self.entries.push((key, value));
     }
 
-    pub(super) fn payload(&self) -> Vec<u8> {
+    pub(crate) fn payload(&self) -> Vec<u8> {
         let mut out = Encoder::new(Vec::new());
         if self.indefinite {
             out.begin_map().unwrap();
@@ -146,14 +147,16 @@ impl Builder {
         out.into_writer()
     }
 
-    pub(super) fn sign(&self, payload: &[u8]) -> Vec<u8> {
-        let signed = cose::sig_structure(&self.protected, payload).unwrap();
+    pub(crate) fn sign(&self, payload: &[u8]) -> Vec<u8> {
+        let mut signed = Encoder::new(Vec::new());
+        signed.array(4).unwrap().str("Signature1").unwrap();
+        signed.bytes(&self.protected).unwrap().bytes(&[]).unwrap().bytes(payload).unwrap();
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &self.key).unwrap();
-        let signature = key.sign(&SystemRandom::new(), &signed).unwrap();
+        let signature = key.sign(&SystemRandom::new(), signed.writer()).unwrap();
         signature.as_ref().to_vec()
     }
 
-    pub(super) fn frame(&self, payload: &[u8], signature: &[u8]) -> Vec<u8> {
+    pub(crate) fn frame(&self, payload: &[u8], signature: &[u8]) -> Vec<u8> {
         let mut out = Encoder::new(Vec::new());
         out.array(4).unwrap().bytes(&self.protected).unwrap();
         out.writer_mut().extend_from_slice(&self.unprotected);
@@ -162,44 +165,44 @@ impl Builder {
     }
 
     /// A document with this payload, signed.
-    pub(super) fn build_with(&self, payload: &[u8]) -> Vec<u8> {
+    pub(crate) fn build_with(&self, payload: &[u8]) -> Vec<u8> {
         self.frame(payload, &self.sign(payload))
     }
 
-    pub(super) fn build(&self) -> Vec<u8> {
+    pub(crate) fn build(&self) -> Vec<u8> {
         self.build_with(&self.payload())
     }
 }
 
-pub(super) fn level(params: CertificateParams) -> Level {
+pub(crate) fn level(params: CertificateParams) -> Level {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
     Level { params, key }
 }
 
-pub(super) fn named(name: &str) -> CertificateParams {
+pub(crate) fn named(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
     params
 }
 
-pub(super) fn text(value: &str) -> Vec<u8> {
+pub(crate) fn text(value: &str) -> Vec<u8> {
     encoded(|e| _ = e.str(value).unwrap())
 }
 
-pub(super) fn uint(value: u64) -> Vec<u8> {
+pub(crate) fn uint(value: u64) -> Vec<u8> {
     encoded(|e| _ = e.u64(value).unwrap())
 }
 
-pub(super) fn null() -> Vec<u8> {
+pub(crate) fn null() -> Vec<u8> {
     encoded(|e| _ = e.null().unwrap())
 }
 
-pub(super) fn bstr(value: &[u8]) -> Vec<u8> {
+pub(crate) fn bstr(value: &[u8]) -> Vec<u8> {
     encoded(|e| _ = e.bytes(value).unwrap())
 }
 
-pub(super) fn array(values: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn array(values: &[Vec<u8>]) -> Vec<u8> {
     encoded(|e| {
         e.array(values.len() as u64).unwrap();
         for value in values {
@@ -209,12 +212,12 @@ pub(super) fn array(values: &[Vec<u8>]) -> Vec<u8> {
 }
 
 /// A map of PCRs, each filled with its number plus one.
-pub(super) fn pcrs(numbers: Range<u8>) -> Vec<u8> {
+pub(crate) fn pcrs(numbers: Range<u8>) -> Vec<u8> {
     let entries: Vec<_> = numbers.map(|n| (u64::from(n), vec![n + 1; 48])).collect();
     pcr_map(&entries)
 }
 
-pub(super) fn pcr_map(entries: &[(u64, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn pcr_map(entries: &[(u64, Vec<u8>)]) -> Vec<u8> {
     encoded(|e| {
         e.map(entries.len() as u64).unwrap();
         for (number, value) in entries {
