@@ -14,12 +14,10 @@ use signer_rules::{
     hex_bytes::HexBytes,
 };
 use signer_terminal::{
-    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    EXIT_FAILED, Failure, Report, Style, Terminal,
+    envelope::{self, EnvelopeFile, SignArgs, Signatures},
+    fields,
     files::{self, Access, OutputArgs},
-};
-
-use crate::{
-    envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
     keys::{self, AdminSecret},
 };
 
@@ -149,7 +147,7 @@ fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
     let key = AdminSecret::read(&args.key)?;
     require_admin(&key, &configuration.genesis)?;
     file.sign(&key)?;
-    let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
+    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
     let name = args.file.display().to_string();
     let mut rows = rows(&name, &configuration, authority, file.unverified_payload());
     rows.push(("signatures", signatures.summary(style)));
@@ -164,7 +162,7 @@ fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
 fn digest(path: &Path, style: Style) -> Result<Report, Failure> {
     let file = EnvelopeFile::read(path, PAYLOAD_TYPE)?;
     let (configuration, authority) = parse(&file, path)?;
-    let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
+    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
     let name = path.display().to_string();
     let mut rows = rows(&name, &configuration, authority, file.unverified_payload());
     rows.push(("signatures", signatures.summary(style)));
@@ -173,6 +171,20 @@ fn digest(path: &Path, style: Style) -> Result<Report, Failure> {
     json["signatures"] = signatures.to_json();
     let exit = if signatures.complete() { 0 } else { EXIT_FAILED };
     Ok(Report { human, json, exit })
+}
+
+/// Who of the appliance's admins signed an envelope.
+pub(crate) fn signatures(envelope: &Envelope, payload_type: &'static str, genesis: &Genesis) -> Signatures {
+    Signatures::of(envelope, payload_type, &genesis.admins, usize::from(genesis.threshold))
+}
+
+/// Refuses a key that is not an admin's: its signature would be passed over.
+pub(crate) fn require_admin(key: &AdminSecret, genesis: &Genesis) -> Result<(), Failure> {
+    if genesis.admins.contains(&key.public()) {
+        return Ok(());
+    }
+    Err(Failure::new(format!("key {} is not an admin of this appliance", keys::public_hex(&key.public())))
+        .hint("sign with one of the keys that config init named with --admin"))
 }
 
 fn parse(file: &EnvelopeFile, path: &Path) -> Result<(Configuration, AuthorityId), Failure> {

@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use serde_json::json;
 use signer_rules::authority::AdminKey;
-use signer_terminal::{Failure, Report, fields, files::OutputArgs};
-
-use crate::keys::{self, AdminSecret};
+use signer_terminal::{
+    Failure, Report, fields,
+    files::OutputArgs,
+    keys::{self, AdminSecret},
+};
 
 /// Make an admin key, or show the public half of one.
 #[derive(Args)]

@@ -19,16 +19,17 @@ use signer_rules::{
     timestamp::Timestamp,
 };
 use signer_terminal::{
-    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    EXIT_FAILED, Failure, Report, Style, Terminal,
+    envelope::{self, EnvelopeFile, SignArgs, Signatures},
+    fields,
     files::{Access, OutputArgs},
     http,
+    keys::{self, AdminSecret},
 };
 
 use crate::{
     cli::ServerArgs,
-    config,
-    envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
-    keys::{self, AdminSecret},
+    config::{self, require_admin, signatures},
     measurements::MeasurementArgs,
 };
 
@@ -189,7 +190,7 @@ fn request(args: &RequestArgs, style: Style) -> Result<Report, Failure> {
     args.output.write(envelope::json(&envelope)?.as_bytes(), Access::Public)?;
     let payload = envelope.unverified_payload().map_err(Failure::new)?;
     let request = parse(&payload)?;
-    let signatures = Signatures::of(&envelope, PAYLOAD_TYPE, &configuration.configuration.genesis);
+    let signatures = signatures(&envelope, PAYLOAD_TYPE, &configuration.configuration.genesis);
     let file = args.output.output.display().to_string();
     let mut rows = rows(&file, &request);
     rows.push(("signatures", signatures.summary(style)));

@@ -6,11 +6,9 @@
 mod attest;
 mod cli;
 mod config;
-mod envelope;
 mod explain;
 mod keygen;
 mod keyring;
-mod keys;
 mod kms_policy;
 mod measurements;
 mod policy;

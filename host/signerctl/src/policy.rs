@@ -19,16 +19,17 @@ use signer_rules::{
     timestamp::Timestamp,
 };
 use signer_terminal::{
-    EXIT_FAILED, Failure, Report, Style, Terminal, fields,
+    EXIT_FAILED, Failure, Report, Style, Terminal,
+    envelope::{self, EnvelopeFile, SignArgs, Signatures},
+    fields,
     files::{self, Access, OutputArgs},
     http::Server,
+    keys::{self, AdminSecret},
 };
 
 use crate::{
     cli::ServerArgs,
-    config,
-    envelope::{self, EnvelopeFile, SignArgs, Signatures, require_admin},
-    keys::{self, AdminSecret},
+    config::{self, require_admin, signatures},
     status,
 };
 
@@ -239,7 +240,7 @@ fn sign(args: &SignPolicyArgs, style: Style) -> Result<Report, Failure> {
     let mut json = to_json(&name, &bundle, file.unverified_payload());
     json["signed_by"] = json!({ "public_key": public, "key_id": key.public().id() });
     if let Some(configuration) = &configuration {
-        let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
+        let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
         rows.push(("signatures", signatures.summary(style)));
         json["signatures"] = signatures.to_json();
     }
@@ -256,7 +257,7 @@ fn show(args: &ShowArgs, style: Style) -> Result<Report, Failure> {
     json["bundle"] = json!(bundle);
     let Some(path) = &args.config else { return Ok(Report::new(fields(&rows), json)) };
     let configuration = config::read_signed(path)?;
-    let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
+    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
     let accepted = SignedBundle::verify(file.to_json()?.as_bytes(), &configuration);
     let verdict = match &accepted {
         Ok(_) => style.good("an enclave of this configuration accepts it"),

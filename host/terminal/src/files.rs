@@ -121,11 +121,11 @@ fn create(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A file that is not there, in a new directory for one test.
-    fn new_file(test: &str) -> PathBuf {
+    pub(crate) fn new_file(test: &str) -> PathBuf {
         let directory = std::env::temp_dir().join(format!("signer-terminal-{test}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir(&directory).unwrap();

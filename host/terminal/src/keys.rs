@@ -13,11 +13,12 @@ use signer_rules::{
     authority::AdminKey,
     dsse::{DsseError, Envelope},
 };
-use signer_terminal::{
+use zeroize::Zeroizing;
+
+use crate::{
     Failure,
     files::{self, Access, OutputArgs},
 };
-use zeroize::Zeroizing;
 
 /// The largest key file that is read, in bytes.
 const MAX_KEY_FILE: usize = 4096;
@@ -31,11 +32,11 @@ const PRIVATE: &str = "PRIVATE KEY";
 const PUBLIC: &str = "PUBLIC KEY";
 
 /// An admin's private key. No `Debug`, no `Clone`, no `Serialize`; wiped when dropped.
-pub(crate) struct AdminSecret(SigningKey);
+pub struct AdminSecret(SigningKey);
 
 /// Why a file is not an admin key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum KeyError {
+enum KeyError {
     /// No PEM block of the kind.
     #[error("not a PEM file with one {0}")]
     Pem(&'static str),
@@ -54,14 +55,14 @@ pub(crate) enum KeyError {
 
 impl AdminSecret {
     /// A new key, from the system's randomness.
-    pub(crate) fn generate() -> Result<Self, Failure> {
+    pub fn generate() -> Result<Self, Failure> {
         let mut seed = Zeroizing::new([0; 32]);
         aws_lc_rs::rand::fill(seed.as_mut()).map_err(|_| Failure::new("the system gives no randomness"))?;
         Ok(Self(SigningKey::from_bytes(&seed)))
     }
 
     /// Reads a key from a PEM file that nobody else can read.
-    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+    pub fn read(path: &Path) -> Result<Self, Failure> {
         if files::others_can_read(path) {
             return Err(Failure::new(format!(
                 "{} can be read by others, so it is no admin's key",
@@ -76,7 +77,7 @@ impl AdminSecret {
     }
 
     /// Writes the key to a PEM file that only its owner can read.
-    pub(crate) fn write(&self, output: &OutputArgs) -> Result<(), Failure> {
+    pub fn write(&self, output: &OutputArgs) -> Result<(), Failure> {
         let mut der = Zeroizing::new([0; 48]);
         let (prefix, seed) = der.split_at_mut(PRIVATE_PREFIX.len());
         prefix.copy_from_slice(&PRIVATE_PREFIX);
@@ -93,12 +94,12 @@ impl AdminSecret {
     }
 
     /// The public half.
-    pub(crate) fn public(&self) -> AdminKey {
+    pub fn public(&self) -> AdminKey {
         self.0.verifying_key().into()
     }
 
     /// Adds this key's signature to an envelope.
-    pub(crate) fn sign(&self, envelope: &mut Envelope) -> Result<(), DsseError> {
+    pub fn sign(&self, envelope: &mut Envelope) -> Result<(), DsseError> {
         envelope.sign(&self.0)
     }
 
@@ -112,12 +113,12 @@ impl AdminSecret {
 }
 
 /// An admin's public key as 64 hexadecimal digits.
-pub(crate) fn public_hex(key: &AdminKey) -> String {
+pub fn public_hex(key: &AdminKey) -> String {
     hex::encode(key.key().as_bytes())
 }
 
 /// A public key from 64 hexadecimal digits, or from a PEM file with a private or a public key.
-pub(crate) fn read_public(text: &str) -> Result<AdminKey, Failure> {
+pub fn read_public(text: &str) -> Result<AdminKey, Failure> {
     let path = Path::new(text);
     if !path.exists() {
         let digits: StrDeserializer<'_, serde::de::value::Error> = text.into_deserializer();
@@ -171,7 +172,6 @@ mod tests {
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
     use super::*;
-    use crate::config::tests::test_directory;
 
     // Of RFC 8410, section 10.3 and 10.1.
     const RFC_PRIVATE: &str = "-----BEGIN PRIVATE KEY-----\n\
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_key_survives_its_file_which_only_the_owner_reads() {
-        let path = test_directory().join("admin.pem");
+        let path = files::tests::new_file("admin-key");
         let key = AdminSecret::generate().unwrap();
         key.write(&OutputArgs { output: path.clone(), force: false }).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

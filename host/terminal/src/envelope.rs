@@ -5,46 +5,45 @@ use std::{
     slice,
 };
 
+use crate::{
+    Failure, Style,
+    files::{self, Access},
+    keys::{self, AdminSecret},
+};
 use clap::Args;
 use serde_json::{Value, json};
 use signer_rules::{
-    authority::{AdminKey, Genesis},
+    authority::AdminKey,
     dsse::{DsseError, Envelope},
 };
-use signer_terminal::{
-    Failure, Style,
-    files::{self, Access},
-};
-
-use crate::keys::{self, AdminSecret};
 
 /// Which file to sign, and with which key.
 #[derive(Args)]
-pub(crate) struct SignArgs {
+pub struct SignArgs {
     /// The file to sign; the signature is added to it.
     #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    pub file: PathBuf,
     /// The admin's private key.
     #[arg(long, value_name = "FILE.pem")]
-    pub(crate) key: PathBuf,
+    pub key: PathBuf,
 }
 
 /// An envelope in a file.
-pub(crate) struct EnvelopeFile {
+pub struct EnvelopeFile {
     path: PathBuf,
     envelope: Envelope,
     payload: Vec<u8>,
 }
 
 /// Who of the admins signed an envelope.
-pub(crate) struct Signatures {
+pub struct Signatures {
     threshold: usize,
     admins: Vec<(AdminKey, SignatureState)>,
 }
 
 /// What an envelope holds of one admin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SignatureState {
+pub enum SignatureState {
     Valid,
     Missing,
     Invalid,
@@ -52,11 +51,11 @@ pub(crate) enum SignatureState {
 
 impl EnvelopeFile {
     /// Reads an envelope of this type.
-    pub(crate) fn read(path: &Path, payload_type: &str) -> Result<Self, Failure> {
+    pub fn read(path: &Path, payload_type: &str) -> Result<Self, Failure> {
         let in_file = |error: DsseError| Failure::new(format!("{}: {error}", path.display()));
         let envelope = Envelope::from_json(&files::read(path)?).map_err(in_file)?;
         if envelope.payload_type() != payload_type {
-            let found = signer_terminal::clean(envelope.payload_type());
+            let found = crate::clean(envelope.payload_type());
             return Err(Failure::new(format!("{} holds {found}", path.display()))
                 .hint(format!("name a file that holds {payload_type}")));
         }
@@ -65,63 +64,68 @@ impl EnvelopeFile {
     }
 
     /// What is or will be signed; whether anyone signed it is another question.
-    pub(crate) fn unverified_payload(&self) -> &[u8] {
+    pub fn unverified_payload(&self) -> &[u8] {
         &self.payload
     }
 
     /// The envelope.
-    pub(crate) fn envelope(&self) -> &Envelope {
+    pub fn envelope(&self) -> &Envelope {
         &self.envelope
     }
 
     /// The envelope as JSON.
-    pub(crate) fn to_json(&self) -> Result<String, Failure> {
+    pub fn to_json(&self) -> Result<String, Failure> {
         json(&self.envelope)
     }
 
     /// Adds a signature and rewrites the file in one step.
-    pub(crate) fn sign(&mut self, key: &AdminSecret) -> Result<(), Failure> {
+    pub fn sign(&mut self, key: &AdminSecret) -> Result<(), Failure> {
         key.sign(&mut self.envelope).map_err(Failure::new)?;
         files::replace(&self.path, self.to_json()?.as_bytes(), Access::Public)
     }
 }
 
 /// An envelope as it is written to files.
-pub(crate) fn json(envelope: &Envelope) -> Result<String, Failure> {
+pub fn json(envelope: &Envelope) -> Result<String, Failure> {
     envelope.to_json().map_err(Failure::new)
 }
 
 impl Signatures {
-    /// Checks the signatures of each admin.
-    pub(crate) fn of(envelope: &Envelope, payload_type: &'static str, genesis: &Genesis) -> Self {
+    /// Checks the signatures of each admin, of whom so many as `threshold` are needed.
+    pub fn of(
+        envelope: &Envelope,
+        payload_type: &'static str,
+        admins: &[AdminKey],
+        threshold: usize,
+    ) -> Self {
         let state = |admin: &AdminKey| match envelope.verify(payload_type, slice::from_ref(admin), 1) {
             Ok(_) => SignatureState::Valid,
             Err(DsseError::Quorum { .. }) => SignatureState::Missing,
             Err(_) => SignatureState::Invalid,
         };
-        let admins = genesis.admins.iter().map(|admin| (admin.clone(), state(admin))).collect();
-        Self { threshold: usize::from(genesis.threshold), admins }
+        let admins = admins.iter().map(|admin| (admin.clone(), state(admin))).collect();
+        Self { threshold, admins }
     }
 
     /// How many admins' signatures are there and valid.
-    pub(crate) fn valid(&self) -> usize {
+    pub fn valid(&self) -> usize {
         self.count(SignatureState::Valid)
     }
 
     /// Whether an enclave would accept them: enough are valid, and none is invalid.
-    pub(crate) fn complete(&self) -> bool {
+    pub fn complete(&self) -> bool {
         self.valid() >= self.threshold && self.count(SignatureState::Invalid) == 0
     }
 
     /// For example `1 of 2 needed (3 admins)`.
-    pub(crate) fn summary(&self, style: Style) -> String {
+    pub fn summary(&self, style: Style) -> String {
         let text =
             format!("{} valid, {} needed, of {} admins", self.valid(), self.threshold, self.admins.len());
         if self.complete() { style.good(&text) } else { style.caution(&text) }
     }
 
     /// One line for each admin.
-    pub(crate) fn lines(&self, style: Style) -> String {
+    pub fn lines(&self, style: Style) -> String {
         let line = |(admin, state): &(AdminKey, SignatureState)| {
             let state = match state {
                 SignatureState::Valid => style.good("signed "),
@@ -134,7 +138,7 @@ impl Signatures {
     }
 
     /// The same for programs.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         let admins: Vec<Value> = self
             .admins
             .iter()
@@ -162,19 +166,8 @@ impl SignatureState {
     }
 }
 
-/// Refuses a key that is not an admin's: its signature would be passed over.
-pub(crate) fn require_admin(key: &AdminSecret, genesis: &Genesis) -> Result<(), Failure> {
-    if genesis.admins.contains(&key.public()) {
-        return Ok(());
-    }
-    Err(Failure::new(format!("key {} is not an admin of this appliance", keys::public_hex(&key.public())))
-        .hint("sign with one of the keys that config init named with --admin"))
-}
-
 #[cfg(test)]
 mod tests {
-    use signer_rules::hex_bytes::HexBytes;
-
     use super::*;
 
     const TYPE: &str = "application/vnd.test+json";
@@ -182,17 +175,16 @@ mod tests {
     #[test]
     fn each_admins_signature_is_told_apart() {
         let keys: Vec<AdminSecret> = (0..3).map(|_| AdminSecret::generate().unwrap()).collect();
-        let admins = keys.iter().map(AdminSecret::public).collect();
-        let genesis = Genesis { appliance_id: HexBytes([0; 32]), admins, threshold: 2 };
+        let admins: Vec<AdminKey> = keys.iter().map(AdminSecret::public).collect();
         let mut envelope = Envelope::unsigned(TYPE, b"{}");
         keys[0].sign(&mut envelope).unwrap();
-        let signatures = Signatures::of(&envelope, TYPE, &genesis);
+        let signatures = Signatures::of(&envelope, TYPE, &admins, 2);
         assert_eq!((signatures.valid(), signatures.complete()), (1, false));
         keys[1].sign(&mut envelope).unwrap();
-        assert!(Signatures::of(&envelope, TYPE, &genesis).complete());
+        assert!(Signatures::of(&envelope, TYPE, &admins, 2).complete());
         // Over another payload, all that was signed is invalid.
         let forged = envelope.to_json().unwrap().replace("e30=", "eyB9");
-        let forged = Signatures::of(&Envelope::from_json(forged.as_bytes()).unwrap(), TYPE, &genesis);
+        let forged = Signatures::of(&Envelope::from_json(forged.as_bytes()).unwrap(), TYPE, &admins, 2);
         assert_eq!((forged.valid(), forged.complete()), (0, false));
         assert_eq!(forged.admins[1].1, SignatureState::Invalid);
         assert_eq!(forged.admins[2].1, SignatureState::Missing);
