@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn every_damage_shows(at in any::<prop::sample::Index>(), bit in 0..8) {
+    fn every_damage_shows(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
         let section = signer(&p384()).section(&PCR0).unwrap();
         let mut damaged = section.clone();
         let at = at.index(damaged.len());
