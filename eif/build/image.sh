@@ -37,6 +37,23 @@ image_of() {
     mv "$image.part" "$image"
 }
 
+# install_parts FOLDER: what an image is assembled from, modules numbered in their order.
+install_parts() {
+    local number=0 module
+    temporary_folder kernel "$cache"
+    unpack_kernel "$kernel"
+    rm -rf "$1/modules"
+    mkdir "$1/modules"
+    for module in "${modules[@]}"; do
+        install -m 644 "$kernel/$module.ko" "$(printf '%s/modules/%02d-%s.ko' "$1" "$number" "$module")"
+        number=$((number + 1))
+    done
+    install -m 644 "$kernel/vmlinuz" "$1/kernel"
+    printf '%s' "${cmdline:-$production_cmdline}" > "$1/cmdline"
+    install -m 755 "$programs/init" "$1/init"
+    install -m 755 "$programs/enclave" "$1/signer-enclave"
+}
+
 build_image() {
     local to=$1
     temporary_folder kernel "$cache"
