@@ -40,9 +40,7 @@ impl Measurements {
     pub fn from_json(json: &[u8]) -> Result<Self, MeasurementsError> {
         let File { measurements } =
             serde_json::from_slice(json).map_err(|error| MeasurementsError::Malformed(error.to_string()))?;
-        if let Some(algorithm) = &measurements.algorithm
-            && !algorithm.to_ascii_lowercase().starts_with("sha384")
-        {
+        if measurements.algorithm.is_some_and(|algorithm| !is_sha384(&algorithm)) {
             return Err(MeasurementsError::Algorithm);
         }
         Ok(Self {
@@ -80,6 +78,13 @@ struct Values {
     pcr1: Option<String>,
     #[serde(rename = "PCR2")]
     pcr2: Option<String>,
+}
+
+/// `nitro-cli` prints the name of a type: `Sha384 { ... }`, or with later versions of its library `Sha512_48 { .. }`,
+/// which is how that one makes SHA-384.
+fn is_sha384(algorithm: &str) -> bool {
+    let algorithm = algorithm.to_ascii_lowercase();
+    ["sha384", "sha512_48 "].iter().any(|name| algorithm.starts_with(name))
 }
 
 #[cfg(test)]

@@ -120,7 +120,7 @@ proptest! {
         let section = signer(&p384()).section(&PCR0).unwrap();
         let mut damaged = section.clone();
         let at = at.index(damaged.len());
-        damaged[at] ^= 1 << bit;
+        damaged[at] ^= 1_u8 << bit;
         // Text around the PEM blocks and line ends may change without changing what is signed.
         if let Ok(signed) = check(&damaged, &PCR0) {
             prop_assert_eq!(signed.certificate, certificate(&section).unwrap());
