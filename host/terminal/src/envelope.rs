@@ -44,8 +44,11 @@ pub struct Signatures {
 /// What an envelope holds of one admin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignatureState {
+    /// A signature that verifies.
     Valid,
+    /// No signature.
     Missing,
+    /// A signature that does not verify.
     Invalid,
 }
 
