@@ -1,6 +1,7 @@
 //! `signer-eif verify`: is this the enclave that was published, under the authority that is expected?
 
 mod given;
+mod published;
 mod report;
 
 use std::{path::PathBuf, time::Duration};
@@ -74,7 +75,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "SECONDS", default_value = "300")]
     max_age: u64,
     /// Check chain, signature, shape and debug mode of any Nitro document, and compare nothing.
-    #[arg(long, conflicts_with_all = ["pcr0", "authority", "config", "keyrings", "nonce", "at", "max_age", "allow_development"])]
+    #[arg(long, conflicts_with_all = ["manifest", "pcr0", "authority", "config", "keyrings", "nonce", "at", "max_age", "allow_development"])]
     signature_only: bool,
     /// Accept images and manifests that are for development: their keys are not AWS KMS's to guard.
     #[arg(long)]
@@ -84,6 +85,15 @@ pub(crate) struct VerifyArgs {
 /// The image that must run.
 #[derive(Args)]
 struct ImageArgs {
+    /// The published manifest of the image that must run.
+    #[arg(long, value_name = "FILE", conflicts_with = "pcr0")]
+    manifest: Option<PathBuf>,
+    /// Who may sign the manifest: a public key of 64 hexadecimal digits, or a PEM file. Repeatable.
+    #[arg(long = "manifest-signer", value_name = "HEX|FILE", requires = "manifest")]
+    manifest_signers: Vec<String>,
+    /// How many of them must have signed it. All, if not given.
+    #[arg(long, value_name = "K", requires = "manifest_signers")]
+    manifest_threshold: Option<usize>,
     /// The image's PCR0, 96 hexadecimal digits.
     #[arg(long, value_name = "HEX", value_parser = parse_pcr, requires_all = ["pcr1", "pcr2"])]
     pcr0: Option<Pcr>,
@@ -108,7 +118,8 @@ fn examine(args: &VerifyArgs, terminal: &Terminal) -> Result<Report, Failure> {
         let examination = Examination::of_signature(&answer, root);
         return Ok(report::signature_only(&examination, terminal.style()));
     }
-    let examination = Examination::of(&answer, root, &given.expected(args, nonce.as_ref()));
+    let mut examination = Examination::of(&answer, root, &given.expected(args, nonce.as_ref()));
+    examination.checks.splice(0..0, given.manifest_checks(args.allow_development));
     Ok(report::full(&answer, &examination, terminal.style()))
 }
 

@@ -25,7 +25,7 @@ pub(super) fn judge(
 ) -> (Vec<Check>, Option<Statement>) {
     let mut checks = vec![nonce(document, expected.nonce), age(document, expected), debug_mode(document)];
     checks.extend(image(document, expected.image));
-    checks.extend(OTHER_PCRS.iter().filter_map(|&(index, name)| other_pcr(document, index, name)));
+    checks.extend(MACHINE_PCRS.iter().filter_map(|&(index, name)| if_set(document, index, name)));
     let Some(bytes) = &answer.statement else {
         checks.extend(without_statement(document, expected));
         return (checks, None);
@@ -120,15 +120,20 @@ fn image(document: &Document, image: Image<'_>) -> Vec<Check> {
         Image::NotGiven => (None, Verdict::NotChecked),
         Image::Any => (None, Verdict::Shown),
     };
-    // PCR0 covers the whole image: without the other two, nothing is missing.
-    vec![
+    // PCR0 covers the whole image: without the others, nothing is missing.
+    let mut checks = vec![
         compare(0, "PCR0", measurements.map(|measured| measured.pcr0), otherwise),
         compare(1, "PCR1", measurements.and_then(|measured| measured.pcr1), Verdict::Shown),
         compare(2, "PCR2", measurements.and_then(|measured| measured.pcr2), Verdict::Shown),
-    ]
+    ];
+    checks.extend(match measurements.and_then(|measured| measured.pcr8) {
+        Some(expected) => Some(compare(8, "PCR8", Some(expected), Verdict::Shown)),
+        None => if_set(document, 8, "PCR8"),
+    });
+    checks
 }
 
-fn other_pcr(document: &Document, index: u8, name: &'static str) -> Option<Check> {
+fn if_set(document: &Document, index: u8, name: &'static str) -> Option<Check> {
     let value = document.pcrs.get(&index)?;
     (*value != [0; 48]).then(|| Check::shown(name, hex::encode(value)))
 }

@@ -3,10 +3,10 @@
 use serde::Deserialize;
 use signer_rules::hex_bytes::HexBytes;
 
-/// A PCR's value.
-pub type Pcr = HexBytes<48>;
+pub use crate::measure::Pcr;
 
-/// The measurements that an enclave must have.
+/// The measurements that an enclave must have: as much of [`measure::Measurements`](crate::measure::Measurements) as the
+/// caller knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Measurements {
     /// The whole image.
@@ -15,6 +15,8 @@ pub struct Measurements {
     pub pcr1: Option<Pcr>,
     /// The other ramdisks.
     pub pcr2: Option<Pcr>,
+    /// The certificate that signed the image.
+    pub pcr8: Option<Pcr>,
 }
 
 /// Why a text holds no measurements.
@@ -47,6 +49,7 @@ impl Measurements {
             pcr0: pcr("PCR0", &measurements.pcr0)?,
             pcr1: measurements.pcr1.as_deref().map(|text| pcr("PCR1", text)).transpose()?,
             pcr2: measurements.pcr2.as_deref().map(|text| pcr("PCR2", text)).transpose()?,
+            pcr8: None,
         })
     }
 }

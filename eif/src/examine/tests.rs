@@ -59,7 +59,12 @@ fn keyring() -> Keyring {
 }
 
 fn measurements() -> Measurements {
-    Measurements { pcr0: HexBytes([1; 48]), pcr1: Some(HexBytes([2; 48])), pcr2: Some(HexBytes([3; 48])) }
+    Measurements {
+        pcr0: HexBytes([1; 48]),
+        pcr1: Some(HexBytes([2; 48])),
+        pcr2: Some(HexBytes([3; 48])),
+        pcr8: None,
+    }
 }
 
 fn expected<'a>(configuration: &'a SignedConfiguration, image: Image<'a>) -> Expected<'a> {

@@ -4,6 +4,8 @@
 #[path = "../support/builder.rs"]
 #[expect(dead_code, reason = "the unit tests use more of it")]
 mod builder;
+mod documents;
+mod manifest;
 mod outcomes;
 mod real;
 mod refused;

@@ -179,7 +179,9 @@ impl Scene {
             ("--at", AT.to_owned()),
         ];
         for (name, value) in &self.options {
-            options.retain(|(existing, _)| existing != name || *name == "--keyring");
+            options.retain(|(existing, _)| {
+                existing != name || matches!(*name, "--keyring" | "--manifest-signer")
+            });
             options.extend(value.clone().map(|value| (*name, value)));
         }
         let mut arguments = Vec::new();

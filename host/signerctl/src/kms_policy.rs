@@ -162,7 +162,7 @@ fn pins(args: &KmsPolicyArgs, configuration: &SignedConfiguration, keys: &[&str]
 fn images(args: &KmsPolicyArgs) -> Result<Vec<Measurements>, Failure> {
     let mut images: Vec<Measurements> = Vec::new();
     if let Some(pcr0) = args.pcr0 {
-        images.push(Measurements { pcr0, pcr1: args.pcr1, pcr2: args.pcr2 });
+        images.push(Measurements { pcr0, pcr1: args.pcr1, pcr2: args.pcr2, pcr8: None });
     }
     for path in &args.measurements {
         let image = measurements::read(path)?;

@@ -30,7 +30,7 @@ impl MeasurementArgs {
         if let Some(path) = &self.measurements {
             return read(path).map(Some);
         }
-        Ok(self.pcr0.map(|pcr0| Measurements { pcr0, pcr1: self.pcr1, pcr2: self.pcr2 }))
+        Ok(self.pcr0.map(|pcr0| Measurements { pcr0, pcr1: self.pcr1, pcr2: self.pcr2, pcr8: None }))
     }
 }
 

@@ -3,16 +3,17 @@
 use std::path::Path;
 
 use signer_eif::{
-    examine::{Development, Expected, Image, Measurements},
+    examine::{Check, Development, Expected, Image, Measurements},
     options::{Nonce, now_ms},
 };
 use signer_rules::{bundle::SignedBundle, configuration::SignedConfiguration};
 use signer_terminal::{Failure, Terminal, files};
 
-use super::VerifyArgs;
+use super::{VerifyArgs, published::Published};
 
 /// Everything that was given.
 pub(super) struct Given {
+    published: Option<Published>,
     measurements: Option<Measurements>,
     configuration: Option<SignedConfiguration>,
     policy: Option<SignedBundle>,
@@ -32,8 +33,11 @@ impl Given {
             );
         }
         let image = &args.image;
-        let measurements = image.pcr0.map(|pcr0| Measurements { pcr0, pcr1: image.pcr1, pcr2: image.pcr2 });
-        Ok(Self { measurements, configuration, policy })
+        let published = Published::read(image, terminal)?;
+        let typed =
+            image.pcr0.map(|pcr0| Measurements { pcr0, pcr1: image.pcr1, pcr2: image.pcr2, pcr8: None });
+        let measurements = published.as_ref().map(Published::measurements).or(typed);
+        Ok(Self { published, measurements, configuration, policy })
     }
 
     /// The same as the judge takes it.
@@ -45,12 +49,17 @@ impl Given {
             image: self.measurements.as_ref().map_or(Image::NotGiven, Image::Measured),
             authority: args.authority,
             configuration: self.configuration.as_ref(),
-            configurations: &[],
+            configurations: self.published.as_ref().map_or(&[], Published::configurations),
             policy: self.policy.as_ref(),
             keyrings: &args.keyrings,
             created: None,
             development: if args.allow_development { Development::Allowed } else { Development::Refused },
         }
+    }
+
+    /// Who stands behind the manifest, and whom its image is for.
+    pub(super) fn manifest_checks(&self, allow_development: bool) -> Vec<Check> {
+        self.published.as_ref().map(|published| published.checks(allow_development)).unwrap_or_default()
     }
 }
 

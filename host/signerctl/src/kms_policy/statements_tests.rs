@@ -11,6 +11,7 @@ fn pins() -> Pins {
         pcr0: HexBytes([byte; 48]),
         pcr1: Some(HexBytes([byte + 1; 48])),
         pcr2: Some(HexBytes([byte + 2; 48])),
+        pcr8: None,
     };
     Pins {
         role: ROLE.into(),
