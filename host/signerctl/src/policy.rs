@@ -20,7 +20,7 @@ use signer_rules::{
 };
 use signer_terminal::{
     EXIT_FAILED, Failure, Report, Style, Terminal,
-    envelope::{self, EnvelopeFile, SignArgs, Signatures},
+    envelope::{self, EnvelopeFile, SignArgs},
     fields,
     files::{self, Access, OutputArgs},
     http::Server,
