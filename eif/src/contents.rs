@@ -148,3 +148,60 @@ fn check_module(name: &str, content: &[u8]) -> Result<(), ContentsError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ELF: &[u8] = b"\x7fELF";
+
+    #[test]
+    fn modules_keep_their_order() {
+        let modules = vec![("z.ko".to_owned(), ELF.to_vec()), ("a.ko".to_owned(), ELF.to_vec())];
+        let ramdisk = boot_ramdisk(ELF.to_vec(), modules).unwrap();
+        let listing = ramdisk::list(&ramdisk.to_gzip().unwrap()).unwrap();
+        let paths: Vec<&str> = listing.entries.iter().map(|entry| entry.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "dev",
+                "dev/console",
+                "init",
+                "modules",
+                "modules/00-z.ko",
+                "modules/01-a.ko",
+                "proc",
+                "run",
+                "sys",
+                "tmp"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_could_not_run_is_refused() {
+        let refused = |name: &str, content: &[u8]| {
+            boot_ramdisk(ELF.to_vec(), vec![(name.to_owned(), content.to_vec())]).unwrap_err().to_string()
+        };
+        for compressed in [&b"\xfd7zXZ\0..."[..], b"\x28\xb5\x2f\xfd...", b"\x1f\x8b..."] {
+            assert!(refused("nsm.ko.xz", compressed).contains("decompress it"));
+        }
+        assert!(refused("nsm.ko", b"text").contains("no ELF"));
+        assert!(refused("nsm", ELF).contains(".ko"));
+        let many = vec![("a.ko".to_owned(), ELF.to_vec()); MAX_MODULES + 1];
+        assert!(matches!(boot_ramdisk(ELF.to_vec(), many), Err(ContentsError::TooManyModules(101))));
+        assert!(matches!(
+            boot_ramdisk(b"#!/bin/sh".to_vec(), Vec::new()),
+            Err(ContentsError::NotElf("the init"))
+        ));
+        assert!(matches!(application_ramdisk(Vec::new(), None), Err(ContentsError::NotElf("the enclave"))));
+    }
+
+    #[test]
+    fn files_are_found_where_nitro_cli_puts_them() {
+        let at = |path: &str| Found { path: path.to_owned(), mode: 0, size: 0, sha256: None };
+        assert!(is_at(&at("etc/nitro-signer/kms-roots.pem"), KMS_ROOTS));
+        assert!(is_at(&at("rootfs/etc/nitro-signer/kms-roots.pem"), KMS_ROOTS));
+        assert!(!is_at(&at("other/etc/nitro-signer/kms-roots.pem"), KMS_ROOTS));
+    }
+}

@@ -2,11 +2,11 @@
 //!
 //! [`verify`] decides whether a byte string is a genuine attestation document of an AWS Nitro Enclave, and then whether
 //! it is the one that the caller hoped for. It needs no enclave, no AWS account and no network.
+//! [`examine`] judges everything at once, for both command lines; [`options`] are what both take.
 //!
 //! The others are about what enclaves are started from: [`ramdisk`] and [`image`] read and write, [`measure`] says what the
 //! hypervisor will attest, [`sign`] who signed an image (PCR8), [`contents`] what our own images hold, and [`manifest`] is
 //! what k of n people state about one.
-//! [`examine`] judges everything at once, for both command lines; [`options`] are what both take.
 #![cfg_attr(
     not(test),
     deny(

@@ -146,7 +146,8 @@ impl Manifest {
         if !image.crc_holds() {
             return Err(ManifestError::Crc);
         }
-        let command_line = str::from_utf8(image.cmdline()).map_err(|_| ManifestError::CommandLine)?.to_owned();
+        let command_line =
+            str::from_utf8(image.cmdline()).map_err(|_| ManifestError::CommandLine)?.to_owned();
         let manifest = Self {
             format: FORMAT.to_owned(),
             kind: kind(&image, build.kind)?,
@@ -167,7 +168,8 @@ impl Manifest {
     /// The bytes that are signed: indented JSON with a line feed at its end.
     pub fn to_json(&self) -> Result<Vec<u8>, ManifestError> {
         let json = serde_json::to_string_pretty(self);
-        json.map(|text| (text + "\n").into_bytes()).map_err(|error| ManifestError::Malformed(error.to_string()))
+        json.map(|text| (text + "\n").into_bytes())
+            .map_err(|error| ManifestError::Malformed(error.to_string()))
     }
 
     /// Reads the bytes that are signed, strictly. Who signed them is not looked at.
@@ -188,7 +190,11 @@ impl Manifest {
 
     /// The manifest in an envelope, if at least `threshold` distinct keys of `signers` signed it. A threshold above the
     /// number of distinct signers can never be met, and zero would mean nobody: both are errors.
-    pub fn verify(envelope: &Envelope, signers: &[AdminKey], threshold: usize) -> Result<Self, ManifestError> {
+    pub fn verify(
+        envelope: &Envelope,
+        signers: &[AdminKey],
+        threshold: usize,
+    ) -> Result<Self, ManifestError> {
         let distinct = distinct(signers);
         if !(1..=distinct.len()).contains(&threshold) {
             return Err(ManifestError::Threshold { threshold, signers: distinct.len() });
@@ -224,7 +230,11 @@ impl Manifest {
             row("size", self.image.size.to_string(), actual.size.to_string()),
             row("SHA-256", self.image.sha256.to_string(), actual.sha256.to_string()),
             row("SHA-384", self.image.sha384.to_string(), actual.sha384.to_string()),
-            row("command line", self.command_line.clone(), String::from_utf8_lossy(image.cmdline()).into_owned()),
+            row(
+                "command line",
+                self.command_line.clone(),
+                String::from_utf8_lossy(image.cmdline()).into_owned(),
+            ),
             row("kind", self.kind.as_str().to_owned(), kind.to_owned()),
         ])
     }

@@ -1,6 +1,7 @@
 //! The tree of commands.
 
 mod build;
+mod manifest;
 mod measure;
 mod verify;
 
@@ -13,8 +14,13 @@ First steps:
       --output nitro-signer.eif
   signer-eif measure nitro-signer.eif --json > eif.json
   signerctl kms-policy --measurements eif.json ...
+  signer-eif manifest create --image nitro-signer.eif --commit COMMIT --toolchain \"$(rustc --version)\" \\
+      --build-command scripts/build-eif --output manifest.json
+  signer-eif manifest sign manifest.json --key release-1.pem
+  signer-eif verify --url https://signer.example.com --manifest manifest.json ...
 
-Exit status: 0 done and every check held; 1 failed, or a check did not hold; 2 wrong usage.";
+Exit status: 0 done and every check held; 1 failed, or a check did not hold; 2 wrong usage, or (verify)
+something could not be checked; 3 verify --signature-only.";
 
 /// Build, measure and check the images of Nitro Signer enclaves.
 #[derive(Parser)]
@@ -33,6 +39,9 @@ enum Command {
     Build(Box<build::BuildArgs>),
     /// Show what an image measures (PCR0, 1, 2, 8), what it is made of, and whether it is intact.
     Measure(measure::MeasureArgs),
+    /// State what an image is and how it was built, sign that, and check who signed it.
+    #[command(subcommand)]
+    Manifest(Box<manifest::ManifestCommand>),
     /// Compare a running enclave, or a document it made, with a published build and an authority.
     Verify(Box<verify::VerifyArgs>),
 }
@@ -43,6 +52,7 @@ impl Cli {
         match self.command {
             Command::Build(args) => build::run(&args, terminal),
             Command::Measure(args) => measure::run(&args, terminal),
+            Command::Manifest(command) => manifest::run(&command, terminal),
             Command::Verify(args) => verify::run(&args, terminal),
         }
     }

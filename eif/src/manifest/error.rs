@@ -13,7 +13,9 @@ pub enum ManifestError {
     #[error(transparent)]
     Envelope(#[from] DsseError),
     /// The threshold cannot be met, or is zero.
-    #[error("{threshold} of {signers} distinct signers cannot be required; the threshold is from 1 to their number")]
+    #[error(
+        "{threshold} of {signers} distinct signers cannot be required; the threshold is from 1 to their number"
+    )]
     Threshold {
         /// The number that was asked for.
         threshold: usize,
@@ -62,7 +64,9 @@ pub enum ManifestError {
     #[error("the image's command line is not UTF-8")]
     CommandLine,
     /// The image holds KMS roots, so it is none for production.
-    #[error("the image holds KMS roots of its own: it is a development image, whatever the manifest would say")]
+    #[error(
+        "the image holds KMS roots of its own: it is a development image, whatever the manifest would say"
+    )]
     DevelopmentImage,
     /// Whether the image is for development cannot be seen.
     #[error("whether the image is for production cannot be told, so it must be said: {reason}")]
