@@ -60,6 +60,8 @@ build_image() {
     unpack_kernel "$kernel"
     step "assembling the image"
     image=$to/nitro-signer.eif
+    # An image that cannot be built leaves no older one's papers behind.
+    rm -f "$image" "$to/measurements.json" "$to/manifest.json"
     image_of "$programs" "$image"
     measure_image "$to"
     write_manifest "$to"
