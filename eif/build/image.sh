@@ -32,7 +32,7 @@ image_of() {
     [ -z "$kms_roots" ] || arguments+=(--kms-roots "$kms_roots")
     [ -z "$signing_key" ] || arguments+=(--signing-key "$signing_key" --signing-certificate "$certificate")
     rm -f "$image.part"
-    SOURCE_DATE_EPOCH=$epoch "$from/signer-eif" build "${arguments[@]}" --output "$image.part" >&2 ||
+    SOURCE_DATE_EPOCH=$epoch "$from/signer-eif" build "${arguments[@]}" --output "$image.part" > /dev/null ||
         die "signer-eif could not build the image: see above"
     mv "$image.part" "$image"
 }
