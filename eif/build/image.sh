@@ -32,7 +32,7 @@ image_of() {
     [ -z "$kms_roots" ] || arguments+=(--kms-roots "$kms_roots")
     [ -z "$signing_key" ] || arguments+=(--signing-key "$signing_key" --signing-certificate "$certificate")
     rm -f "$image.part"
-    SOURCE_DATE_EPOCH=$epoch "$from/signer-eif" build "${arguments[@]}" --output "$image.part" >&2 ||
+    SOURCE_DATE_EPOCH=$epoch "$from/signer-eif" build "${arguments[@]}" --output "$image.part" > /dev/null ||
         die "signer-eif could not build the image: see above"
     mv "$image.part" "$image"
 }
@@ -60,6 +60,8 @@ build_image() {
     unpack_kernel "$kernel"
     step "assembling the image"
     image=$to/nitro-signer.eif
+    # An image that cannot be built leaves no older one's papers behind.
+    rm -f "$image" "$to/measurements.json" "$to/manifest.json"
     image_of "$programs" "$image"
     measure_image "$to"
     write_manifest "$to"

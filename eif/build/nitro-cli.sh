@@ -21,18 +21,18 @@ build_with_nitro_cli() {
 
     step "nitro-cli build-enclave ($version)"
     image=$to/nitro-signer.eif
-    rm -f "$image" "$image.part"
-    local arguments=(--docker-uri "$tag" --output-file "$image.part")
+    rm -f "$image" "$to/measurements.json" "$to/manifest.json"
+    local part=$context/image.eif
+    local arguments=(--docker-uri "$tag" --output-file "$part")
     [ -z "$signing_key" ] || arguments+=(--private-key "$signing_key" --signing-certificate "$certificate")
     said=$context/said
     if ! nitro-cli build-enclave "${arguments[@]}" > "$said" 2> "$context/log"; then
         cat "$context/log" "$said" >&2
-        rm -f "$image.part"
         die "nitro-cli build-enclave failed: see above"
     fi
-    [ -s "$image.part" ] || { cat "$context/log" "$said" >&2; die "nitro-cli said it succeeded, and wrote no image"; }
-    check_what_nitro_cli_said "$said" "$image.part"
-    mv "$image.part" "$image"
+    [ -s "$part" ] || { cat "$context/log" "$said" >&2; die "nitro-cli said it succeeded, and wrote no image"; }
+    check_what_nitro_cli_said "$said" "$part"
+    mv "$part" "$image"
     measure_image "$to"
     write_manifest "$to"
 }
