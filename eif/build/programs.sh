@@ -2,7 +2,7 @@
 # Which sources, and whether their programs were built before.
 
 # What the programs are made of. What is elsewhere (the host, tests, documents) is not looked at.
-sources=(Cargo.toml Cargo.lock rust-toolchain.toml enclave shared eif scripts/build-eif)
+sources=(Cargo.toml Cargo.lock rust-toolchain.toml enclave shared eif host/terminal scripts/build-eif)
 
 # Sets $commit, $tree, $epoch: what is checked out; for --development, what is on disk.
 choose_source() {

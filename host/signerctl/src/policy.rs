@@ -34,6 +34,8 @@ use crate::{
 };
 
 const SECONDS_A_DAY: u64 = 86_400;
+/// What `--not-before` is by default.
+const A_MINUTE_AGO: &str = "a minute ago";
 /// The lifetime of a bundle if the operator names none and the configuration allows it.
 const DEFAULT_DAYS: u16 = 30;
 
@@ -73,8 +75,12 @@ pub(crate) struct InitArgs {
     /// The bundle before, if there was one.
     #[arg(long, value_name = "FILE")]
     previous: Option<PathBuf>,
-    /// In force from then on: "now", or a time such as 2026-01-31T00:00:00Z.
-    #[arg(long, value_name = "TIME", default_value = "now", value_parser = parse_time)]
+    /// In force from then on: "now", or a time such as 2026-01-31T00:00:00Z. By default a minute ago:
+    /// an enclave whose clock is behind would refuse a bundle of just now.
+    #[arg(
+        long, value_name = "TIME", default_value = A_MINUTE_AGO, hide_default_value = true,
+        value_parser = parse_time
+    )]
     not_before: Timestamp,
     /// In force for so many days: 30, or less if the configuration allows less.
     #[arg(long, value_name = "DAYS")]
@@ -364,8 +370,10 @@ fn to_json(file: &str, bundle: &Bundle, payload: &[u8]) -> Value {
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, String> {
-    if text == "now" {
-        return Ok(Timestamp::from_millis(now_ms()));
+    match text {
+        "now" => return Ok(Timestamp::from_millis(now_ms())),
+        A_MINUTE_AGO => return Ok(Timestamp::from_millis(now_ms().saturating_sub(60_000))),
+        _ => {}
     }
     text.parse().map_err(|error| format!("{error}"))
 }

@@ -54,11 +54,7 @@ impl Parts {
         build.arg("build").arg("--kernel").arg(self.folder.join("kernel"));
         build.arg("--cmdline").arg(format!("@{}", self.folder.join("cmdline").display()));
         build.arg("--init").arg(self.folder.join("init")).arg("--enclave").arg(enclave);
-        let mut modules: Vec<_> = fs::read_dir(self.folder.join("modules"))?
-            .map(|entry| entry.map(|entry| entry.path()))
-            .collect::<Result<_, _>>()?;
-        modules.sort();
-        for module in modules {
+        for module in self.modules(&site.folder("images/modules")?)? {
             build.arg("--module").arg(module);
         }
         build.arg("--kms-roots").arg(site.kms_roots()).arg("--output").arg(&eif);
@@ -68,6 +64,24 @@ impl Parts {
         let measured: Value = serde_json::from_slice(&output(measure).await?)?;
         text(&measured, "/Measurements/PCR0")?;
         Ok(Image { eif, measured })
+    }
+}
+
+impl Parts {
+    /// Kernel modules in the order of loading, copied to a folder by the names that they have in production's image: the
+    /// numbers of these parts would be part of PCR1.
+    fn modules(&self, to: &Path) -> Result<Vec<PathBuf>, Error> {
+        let entries = fs::read_dir(self.folder.join("modules"))?.collect::<Result<Vec<_>, _>>()?;
+        let mut numbered: Vec<_> = entries.into_iter().map(|entry| entry.path()).collect();
+        numbered.sort();
+        let mut modules = Vec::new();
+        for path in numbered {
+            let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.split_once('-'));
+            let (_, name) = name.ok_or_else(|| format!("{} is not NN-NAME.ko", path.display()))?;
+            fs::copy(&path, to.join(name))?;
+            modules.push(to.join(name));
+        }
+        Ok(modules)
     }
 }
 
