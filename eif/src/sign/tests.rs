@@ -116,14 +116,13 @@ proptest! {
     }
 
     #[test]
-    fn every_damage_shows(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
+    fn every_damage_to_the_signature_shows(at in any::<prop::sample::Index>(), bit in 0_u8..8) {
         let section = signer(&p384()).section(&PCR0).unwrap();
+        // The certificate before it is not covered: PCR8 is its digest, so another one is another PCR8.
+        let start = section.windows(10).position(|window| window == b"\x69signature").unwrap();
         let mut damaged = section.clone();
-        let at = at.index(damaged.len());
+        let at = start + at.index(damaged.len() - start);
         damaged[at] ^= 1_u8 << bit;
-        // Text around the PEM blocks and line ends may change without changing what is signed.
-        if let Ok(signed) = check(&damaged, &PCR0) {
-            prop_assert_eq!(signed.certificate, certificate(&section).unwrap());
-        }
+        prop_assert!(check(&damaged, &PCR0).is_err(), "byte {}", at);
     }
 }

@@ -30,9 +30,10 @@ impl Drop for Folder {
     }
 }
 
-/// Builds an image of a few bytes with these options more.
+/// Builds an image with these options more, large enough to need more than 1 MiB of memory.
 pub(crate) fn build(folder: &Path, enclave: &str, output: &Path, more: &[&str]) {
-    for (name, content) in [("kernel", "a kernel"), ("init", "an init"), ("enclave", enclave)] {
+    let kernel = "a kernel".repeat(40_000);
+    for (name, content) in [("kernel", kernel.as_str()), ("init", "an init"), ("enclave", enclave)] {
         fs::write(folder.join(name), format!("\x7fELF {content}")).unwrap();
     }
     let built = Command::new(SIGNER_EIF)

@@ -265,7 +265,7 @@ fn a_start_that_fails_says_why() {
 fn what_the_manifest_does_not_say_is_not_started() {
     let nitro = Nitro::new();
     nitro.image.change_enclave();
-    ended_because(&nitro.start(&[]).ends(), "PCR2");
+    ended_because(&nitro.start(&[]).ends(), "PCR0 of the image");
     assert_eq!(nitro.calls(), "");
 }
 
