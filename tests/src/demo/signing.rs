@@ -1,6 +1,6 @@
 //! What a backend does: a wallet, signatures of two chains, a refusal, and a restart in between.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -142,7 +142,8 @@ pub(super) async fn restart(appliance: &mut Appliance, wallet: &Wallet) -> Resul
         if killed.elapsed() > appliance.patience() {
             return Err(format!("no signature after {:?}: {}", appliance.patience(), reply.json).into());
         }
-        sleep(Duration::from_millis(10)).await;
+        // Often enough to see an outage of half a second, and rarely enough for a machine that boots meanwhile.
+        sleep(appliance.patience() / 3000).await;
     };
     let down_ms = u64::try_from(killed.elapsed().as_millis())?;
     if expect(&before, 200)?["signed_transaction"] != after.json["signed_transaction"]

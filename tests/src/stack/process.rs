@@ -34,6 +34,11 @@ impl Process {
         drop(Command::new("kill").arg(self.0.id().to_string()).status());
     }
 
+    /// Its status, if it has ended.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().ok().flatten()
+    }
+
     /// Waits for it to end by itself.
     pub async fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + limit;

@@ -4,14 +4,15 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::{Command, ExitStatus},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::UnixListener,
     task::JoinHandle,
-    time::timeout,
+    time::{sleep, timeout},
 };
 
 use crate::{demo::kms::start_apart, stack::Process};
@@ -27,6 +28,12 @@ const HEARTBEAT_PORT: u32 = 9000;
 const HEARTBEAT: u8 = 0xb7;
 /// For a byte that is due.
 const BYTE_LIMIT: Duration = Duration::from_secs(10);
+
+/// A kernel that has not started init and says nothing for so long will not go on: without virtualisation, on a busy
+/// machine, it may measure its timers in vain, and then it waits for them for ever.
+const STALLED: Duration = Duration::from_secs(20);
+/// How often a machine is switched on again for that.
+const ATTEMPTS: usize = 5;
 
 /// Where `scripts/qemu-tools` put QEMU, its firmware and its vsock.
 #[derive(Clone, Debug)]
@@ -56,19 +63,73 @@ impl Tools {
 /// A running machine, switched off when it is dropped.
 #[derive(Debug)]
 pub(in crate::demo) struct Machine {
+    running: Arc<Mutex<Option<Running>>>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// A machine's processes.
+#[derive(Debug)]
+struct Running {
     qemu: Process,
     _vsock: Process,
-    heartbeat: JoinHandle<()>,
 }
 
 impl Machine {
     /// Switches a machine on. Its console is appended to `console.log` in the folder.
     pub(in crate::demo) fn start(tools: &Tools, eif: &Path, folder: &Path) -> Self {
-        let (vhost, vsock_socket) = (folder.join("vhost"), Self::socket(folder));
+        let heartbeat = listen_for_life(folder).expect("a socket in a folder of our own");
+        let console = folder.join("console.log");
+        let before = length(&console);
+        let running = Arc::new(Mutex::new(Some(Running::start(tools, eif, folder))));
+        let (shared, tools, eif, folder) =
+            (running.clone(), tools.clone(), eif.to_owned(), folder.to_owned());
+        let watch = tokio::spawn(async move {
+            for _ in 1..ATTEMPTS {
+                if starts_init(&console, before).await {
+                    return;
+                }
+                let mut running = lock(&shared);
+                // First off, then on: both would have the same sockets.
+                drop(running.take());
+                *running = Some(Running::start(&tools, &eif, &folder));
+            }
+        });
+        Self { running, tasks: [heartbeat, watch] }
+    }
+
+    /// The socket where the host dials; it listens beside it.
+    pub(in crate::demo) fn socket(folder: &Path) -> PathBuf {
+        folder.join("v.sock")
+    }
+
+    /// Waits for it to switch itself off.
+    pub(in crate::demo) async fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
+        const OFTEN: Duration = Duration::from_millis(20);
+        let deadline = Instant::now() + limit;
+        while Instant::now() < deadline {
+            let ended = lock(&self.running).as_mut().and_then(|running| running.qemu.ended());
+            if ended.is_some() {
+                return ended;
+            }
+            sleep(OFTEN).await;
+        }
+        None
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        drop(lock(&self.running).take());
+    }
+}
+
+impl Running {
+    fn start(tools: &Tools, eif: &Path, folder: &Path) -> Self {
+        let (vhost, vsock_socket) = (folder.join("vhost"), Machine::socket(folder));
         for left_over in [&vhost, &vsock_socket] {
             drop(fs::remove_file(left_over));
         }
-        let heartbeat = listen_for_life(folder).expect("a socket in a folder of our own");
         let mut command = Command::new(tools.vsock());
         command.arg("--vm").arg(format!(
             "guest-cid={CID},socket={},uds-path={}",
@@ -87,24 +148,33 @@ impl Machine {
         command.args(["-accel", "tcg", "-cpu", "max", "-nographic", "-no-reboot", "-append", APPEND]);
         command.arg("-chardev").arg(format!("socket,id=c,path={}", vhost.display()));
         command.arg("-kernel").arg(eif);
-        Self { qemu: start_apart(command, &folder.join("console.log")), _vsock: vsock, heartbeat }
-    }
-
-    /// The socket where the host dials; it listens beside it.
-    pub(in crate::demo) fn socket(folder: &Path) -> PathBuf {
-        folder.join("v.sock")
-    }
-
-    /// Waits for it to switch itself off.
-    pub(in crate::demo) async fn wait(&mut self, limit: Duration) -> Option<ExitStatus> {
-        self.qemu.wait(limit).await
+        Self { qemu: start_apart(command, &folder.join("console.log")), _vsock: vsock }
     }
 }
 
-impl Drop for Machine {
-    fn drop(&mut self) {
-        self.heartbeat.abort();
+/// Whether the kernel starts init before it stalls. The console's text of this boot begins at `before`.
+async fn starts_init(console: &Path, before: usize) -> bool {
+    const OFTEN: Duration = Duration::from_millis(200);
+    let (mut known, mut since) = (length(console), Instant::now());
+    while since.elapsed() < STALLED {
+        sleep(OFTEN).await;
+        let text = fs::read(console).unwrap_or_default();
+        if text.get(before..).is_some_and(|text| text.windows(6).any(|window| window == b"init: ")) {
+            return true;
+        }
+        if text.len() != known {
+            (known, since) = (text.len(), Instant::now());
+        }
     }
+    false
+}
+
+fn length(console: &Path) -> usize {
+    fs::metadata(console).map_or(0, |metadata| usize::try_from(metadata.len()).unwrap_or(usize::MAX))
+}
+
+fn lock(running: &Mutex<Option<Running>>) -> MutexGuard<'_, Option<Running>> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Does what `nitro-cli run-enclave` does after the start: waits for the heartbeat, and answers.
