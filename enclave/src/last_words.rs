@@ -7,7 +7,7 @@ use std::{
     fmt::Display,
     panic::{PanicHookInfo, set_hook},
     sync::atomic::{AtomicBool, Ordering},
-    thread::sleep,
+    thread::{self, sleep},
     time::{Duration, Instant},
 };
 
@@ -47,16 +47,24 @@ pub fn quiet_panics() {
     set_hook(Box::new(|info| on_console(&format_args!("panic at {}", place(info)))));
 }
 
-/// Panics on the console and to the host, and nothing goes on after one.
+/// Panics on the console and to the host. After one the program ends within [`LONG_ENOUGH`], whatever
+/// the host does: until then other threads go on, and what they answer is as right as before.
 fn on_panic(host: Address, started: Instant) {
     // A second thread that panics must not end the program under the first one's words.
     static SPEAKING: AtomicBool = AtomicBool::new(false);
     set_hook(Box::new(move |info| {
         if SPEAKING.swap(true, Ordering::Relaxed) {
             sleep(LONG_ENOUGH);
-        } else {
-            let place = place(info);
-            on_console(&format_args!("panic at {place}"));
+            std::process::abort();
+        }
+        let place = place(info);
+        on_console(&format_args!("panic at {place}"));
+        let end = || {
+            sleep(LONG_ENOUGH);
+            std::process::abort();
+        };
+        // Without someone who ends it, it ends without words.
+        if thread::Builder::new().spawn(end).is_ok() {
             tell(&host, started, Cause::Panic, &place);
         }
         std::process::abort();
