@@ -59,7 +59,7 @@ prepare_second() {
     # Before anything is linked in: a link's owner is the original's.
     [ -z "$second_uid" ] || chown -R "$second_uid:$second_uid" "$second"
     link_tree "$cache/packages" "$second/archive/packages"
-    link_tree "$crates" "$second/archive/crates"
+    link_tree "$cache/crates" "$second/archive/crates"
     link_tree "$rust/bin" "$second/toolchain/bin"
     mkdir -p "$second/toolchain/lib/rustlib"
     local part

@@ -26,6 +26,9 @@ need() {
 
 digest_of() { sha256sum -- "$1" | cut -d ' ' -f 1; }
 
+# git in this checkout.
+git_of_root() { git -C "$root" "$@"; }
+
 # Folders that end with this process, however it ends.
 temporary=()
 forget_temporary() {

@@ -5,7 +5,7 @@
 # permission bits or line endings of this checkout.
 export_source() {
     mkdir -p "$1"
-    git -C "$root" archive --format=tar "$tree" | (umask 022 && tar -xf - -C "$1" --no-same-owner)
+    git_of_root archive --format=tar "$tree" | (umask 022 && tar -xf - -C "$1" --no-same-owner)
 }
 
 # isolated WORK COMMAND...: runs with the wrappers and the locked toolchain on PATH and nothing else,

@@ -42,6 +42,7 @@ build_programs() {
     local work started=$SECONDS
     temporary_folder work "$cache/work"
     export_source "$work/source"
+    unpack_crates "$work/crates"
     compile "$work/source" "$work"
     printf '%s, in %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$work" > "$work/programs/built"
     mkdir -p "$cache/programs"
