@@ -50,10 +50,10 @@ second_failed() {
 prepare_second() {
     chmod 755 "$second"
     mkdir "$second"/{home,archive,toolchain,dist,cache}
-    git init -q "$second/checkout"
+    plain_git init -q --template= "$second/checkout"
     git -C "$second/checkout" fetch -q --depth=1 "file://$(git -C "$root" rev-parse --path-format=absolute --git-common-dir)" "$commit" ||
         die "git cannot fetch $commit from $root"
-    git -C "$second/checkout" checkout -q --detach FETCH_HEAD
+    plain_git -C "$second/checkout" checkout -q --detach FETCH_HEAD
     set_traps
     choose_second_user
     # Before anything is linked in: a link's owner is the original's.

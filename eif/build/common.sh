@@ -26,8 +26,13 @@ need() {
 
 digest_of() { sha256sum -- "$1" | cut -d ' ' -f 1; }
 
-# git in this checkout.
-git_of_root() { git -C "$root" "$@"; }
+# git without what the settings of a user, a machine or a clone, or a replace ref, would change in files.
+# Whether this user may trust the checkout was asked with their own settings before (choose_source).
+plain_git() {
+    GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_ATTR_NOSYSTEM=1 GIT_NO_REPLACE_OBJECTS=1 \
+        git -c 'safe.directory=*' -c core.autocrlf=false -c core.eol=lf -c core.attributesFile=/dev/null -c tar.umask=0022 "$@"
+}
+git_of_root() { plain_git -C "$root" "$@"; }
 
 # Folders that end with this process, however it ends.
 temporary=()
