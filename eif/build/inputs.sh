@@ -117,9 +117,12 @@ gather_packages() {
             rm -f "$file"
             if [ -n "$inputs" ]; then
                 [ -f "$inputs/packages/${path##*/}" ] || die "$inputs has no packages/${path##*/}, which eif/inputs.lock names"
-                [ "$(digest_of "$inputs/packages/${path##*/}")" = "$sha256" ] ||
-                    die "$inputs/packages/${path##*/} has another SHA-256 than eif/inputs.lock says"
+                # Copied before it is looked at: what was checked is what stays.
                 cp "$inputs/packages/${path##*/}" "$file.part"
+                if [ "$(digest_of "$file.part")" != "$sha256" ]; then
+                    rm -f "$file.part"
+                    die "$inputs/packages/${path##*/} has another SHA-256 than eif/inputs.lock says"
+                fi
                 mv "$file.part" "$file"
             else
                 [ -n "$said" ] || step "downloading Debian packages (about 110 MB)"
