@@ -51,6 +51,14 @@ temporary_folder() {
     temporary+=("${!1}")
 }
 
+# Compilers are run from the cache without another look: nobody else may write there.
+refuse_shared_cache() {
+    local owner permissions
+    read -r owner permissions < <(stat -L -c '%u %a' -- "$cache")
+    [ "$owner" = "$(id -u)" ] || die "$cache belongs to another user (id $owner)" "name a folder of your own with --cache DIR"
+    [ $((8#$permissions & 8#022)) -eq 0 ] || die "others may write to $cache (mode $permissions)" "chmod go-w it, if you trust what is there"
+}
+
 json_text() {
     local text=$1
     text=${text//\\/\\\\}

@@ -235,7 +235,7 @@ gather_crates() {
         export_source "$list/source"
         (cd "$root" && "$rust/bin/cargo" fetch --locked --quiet --manifest-path "$list/source/Cargo.toml" > /dev/null) ||
             die "crates cannot be downloaded" "see above; or use --inputs DIR with an archive that --save-inputs made"
-        home=${CARGO_HOME:-$HOME/.cargo}
+        home=${CARGO_HOME:-${HOME:?}/.cargo}
     fi
     while read -r checksum name; do
         grep -qxF -- "$name" <<< "$missing" || continue
