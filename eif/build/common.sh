@@ -34,10 +34,15 @@ plain_git() {
 }
 git_of_root() { plain_git -C "$root" "$@"; }
 
-# Folders that end with this process, however it ends.
+# Folders that end with this process, however it ends; and the second build of --check, while it runs.
+second_group=
 temporary=()
 forget_temporary() {
     local folder
+    if [ -n "$second_group" ]; then
+        kill -TERM -- "-$second_group" 2> /dev/null || true
+        wait "$second_group" || true
+    fi
     for folder in "${temporary[@]}"; do
         # Folders without write permission (a second user's, a package's) go too.
         chmod -R u+rwX -- "$folder" 2> /dev/null || true
