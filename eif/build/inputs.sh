@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # The inputs that are not in the repository: Debian packages (a C compiler, binutils, glibc, the
-# kernel), the Rust toolchain, crates. eif/inputs.lock names them with digests; nothing is used before
-# its digest was checked. Packages are unpacked into a folder and used from there: neither the
-# machine's compiler nor its C library comes near the image, and nothing is installed.
+# kernel), the Rust toolchain, crates. eif/inputs.lock names them with digests, and Cargo.lock the
+# crates; nothing is used before its digest was checked. Packages are unpacked into a folder and used
+# from there: neither the machine's compiler nor its C library comes near the image, and nothing is
+# installed.
 
 lock=$root/eif/inputs.lock
 triple=x86_64-unknown-linux-gnu
@@ -320,9 +321,9 @@ CONF
     rust=$(cd "$root" && rustc --print sysroot)
     {
         cat <<'HEAD'
-# What the image is made of besides this repository, to the byte. scripts/build-eif checks every
-# digest before use and writes this file anew with --update-inputs. Another line here is another
-# image: PCR values change.
+# What the image is made of besides this repository and the crates of Cargo.lock, to the byte.
+# scripts/build-eif checks every digest before use and writes this file anew with --update-inputs.
+# Another line here is another image: PCR values change.
 #
 # rust-files: SHA-256 over the toolchain's compiler, libraries and standard library.
 # deb: package, version, SHA-256, path in Debian's archive. glibc and libgcc are linked into the
