@@ -213,6 +213,8 @@ gather_crate() {
         [ -f "$file" ] || continue
         cp -- "$file" "$part"
         if [ "$(digest_of "$part")" = "$checksum" ]; then
+            # --check's second user reads it too, whatever this one's umask is.
+            chmod 644 -- "$part"
             mv -- "$part" "$cache/crates/$name"
             return
         fi
@@ -228,7 +230,7 @@ gather_crates() {
     temporary_folder list "$cache"
     locked_crates > "$list/locked" || die "Cargo.lock cannot be used: see above"
     [ -s "$list/locked" ] || die "Cargo.lock names no crates"
-    mkdir -p "$cache/crates"
+    (umask 022 && mkdir -p "$cache/crates")
     missing=$(cd "$cache/crates" && (sha256sum --check --strict "$list/locked" 2> /dev/null || true) | sed -n 's/: FAILED.*$//p')
     [ -n "$missing" ] || return 0
     if [ -z "$inputs" ]; then
