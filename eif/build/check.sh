@@ -72,7 +72,7 @@ prepare_second() {
     link_tree "$cache/packages" "$second/archive/packages"
     link_tree "$cache/crates" "$second/archive/crates"
     link_tree "$rust/bin" "$second/toolchain/bin"
-    mkdir -p "$second/toolchain/lib/rustlib"
+    (umask 022 && mkdir -p "$second/toolchain/lib/rustlib")
     local part
     for part in "$rust"/lib/*.so*; do
         link_tree "$part" "$second/toolchain/lib/${part##*/}"
