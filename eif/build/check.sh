@@ -13,10 +13,14 @@ check_build() {
     step "second build: as $second_user, in $second/checkout"
     # Linking takes one core and much of the time: two builds at once take less than twice as long.
     if [ "$available" -ge 10 ]; then
-        run_second > "$second/log" 2>&1 &
-        local running=$!
+        # A process group of its own, so that it can be ended with all its compilers.
+        set -m
+        run_second > "$second/log" 2>&1 < /dev/null &
+        second_group=$!
+        set +m
         build_first
-        wait "$running" || second_failed
+        wait "$second_group" || { second_group=; second_failed; }
+        second_group=
     else
         build_first
         run_second > "$second/log" 2>&1 || second_failed
@@ -50,18 +54,25 @@ second_failed() {
 prepare_second() {
     chmod 755 "$second"
     mkdir "$second"/{home,archive,toolchain,dist,cache}
-    git init -q "$second/checkout"
+    chmod go-w "$second/cache"
+    second_configs=()
+    local file
+    for file in "${configs[@]}"; do
+        cp -- "$file" "$second/config-${#second_configs[@]}.json"
+        second_configs+=(--config "$second/config-${#second_configs[@]}.json")
+    done
+    plain_git init -q --template= "$second/checkout"
     git -C "$second/checkout" fetch -q --depth=1 "file://$(git -C "$root" rev-parse --path-format=absolute --git-common-dir)" "$commit" ||
         die "git cannot fetch $commit from $root"
-    git -C "$second/checkout" checkout -q --detach FETCH_HEAD
+    plain_git -C "$second/checkout" checkout -q --detach FETCH_HEAD
     set_traps
     choose_second_user
     # Before anything is linked in: a link's owner is the original's.
     [ -z "$second_uid" ] || chown -R "$second_uid:$second_uid" "$second"
     link_tree "$cache/packages" "$second/archive/packages"
-    link_tree "$crates" "$second/archive/crates"
+    link_tree "$cache/crates" "$second/archive/crates"
     link_tree "$rust/bin" "$second/toolchain/bin"
-    mkdir -p "$second/toolchain/lib/rustlib"
+    (umask 022 && mkdir -p "$second/toolchain/lib/rustlib")
     local part
     for part in "$rust"/lib/*.so*; do
         link_tree "$part" "$second/toolchain/lib/${part##*/}"
@@ -123,7 +134,7 @@ run_second() {
         CARGO_BUILD_TARGET=wasm32-unknown-unknown AWS_LC_SYS_NO_ASM=1 SOURCE_DATE_EPOCH=1 CPATH=/nonexistent \
         LIBRARY_PATH=/nonexistent GCC_EXEC_PREFIX=/nonexistent/ \
         bash -c 'umask 077; cd /; exec "$@"' bash "$second/checkout/scripts/build-eif" --fresh --inputs "$second/archive" \
-        --cache "$second/cache" --output "$second/dist" ${jobs:+--jobs "$jobs"} ${json:+--json}
+        --cache "$second/cache" --output "$second/dist" "${second_configs[@]}" ${jobs:+--jobs "$jobs"} ${json:+--json}
 }
 
 # compare_builds FIRST SECOND: fails if a byte differs, and says where.

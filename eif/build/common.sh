@@ -26,10 +26,23 @@ need() {
 
 digest_of() { sha256sum -- "$1" | cut -d ' ' -f 1; }
 
-# Folders that end with this process, however it ends.
+# git without what the settings of a user, a machine or a clone, or a replace ref, would change in files.
+# Whether this user may trust the checkout was asked with their own settings before (choose_source).
+plain_git() {
+    GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_ATTR_NOSYSTEM=1 GIT_NO_REPLACE_OBJECTS=1 \
+        git -c 'safe.directory=*' -c core.autocrlf=false -c core.eol=lf -c core.attributesFile=/dev/null -c tar.umask=0022 "$@"
+}
+git_of_root() { plain_git -C "$root" "$@"; }
+
+# Folders that end with this process, however it ends; and the second build of --check, while it runs.
+second_group=
 temporary=()
 forget_temporary() {
     local folder
+    if [ -n "$second_group" ]; then
+        kill -TERM -- "-$second_group" 2> /dev/null || true
+        wait "$second_group" || true
+    fi
     for folder in "${temporary[@]}"; do
         # Folders without write permission (a second user's, a package's) go too.
         chmod -R u+rwX -- "$folder" 2> /dev/null || true
@@ -41,6 +54,14 @@ temporary_folder() {
     mkdir -p "$2"
     printf -v "$1" '%s' "$(mktemp -d -- "$2/build-eif.XXXXXX")"
     temporary+=("${!1}")
+}
+
+# Compilers are run from the cache without another look: nobody else may write there.
+refuse_shared_cache() {
+    local owner permissions
+    read -r owner permissions < <(stat -L -c '%u %a' -- "$cache")
+    [ "$owner" = "$(id -u)" ] || die "$cache belongs to another user (id $owner)" "name a folder of your own with --cache DIR"
+    [ $((8#$permissions & 8#022)) -eq 0 ] || die "others may write to $cache (mode $permissions)" "chmod go-w it, if you trust what is there"
 }
 
 json_text() {

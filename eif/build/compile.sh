@@ -5,7 +5,7 @@
 # permission bits or line endings of this checkout.
 export_source() {
     mkdir -p "$1"
-    git -C "$root" archive --format=tar "$tree" | (umask 022 && tar -xf - -C "$1" --no-same-owner)
+    git_of_root archive --format=tar "$tree" | (umask 022 && tar -xf - -C "$1" --no-same-owner)
 }
 
 # isolated WORK COMMAND...: runs with the wrappers and the locked toolchain on PATH and nothing else,
@@ -41,8 +41,18 @@ prefix_maps() {
         "$option$rust/lib/rustlib/src/rust=/rustc/$(locked_value rust-commit)"
 }
 
+# Cargo reads the configuration of the folder it is called in and of those above: builds run in /, so
+# that only these are left, for both builds of --check alike.
+refuse_foreign_cargo_configuration() {
+    local file
+    for file in /.cargo/config /.cargo/config.toml; do
+        [ ! -e "$file" ] && [ ! -L "$file" ] || die "$file would reach the build" "move it away: cargo has no option to ignore it"
+    done
+}
+
 # compile SOURCE WORK: enclave, init and signer-eif in WORK/programs. WORK is new.
 compile() {
+    refuse_foreign_cargo_configuration
     prepare "$1" "$2"
     step "compiling signer-eif, which assembles"
     cargo_build "$1" "$2" build -p signer-eif --bin signer-eif --profile dev

@@ -37,9 +37,17 @@ image_of() {
     mv "$image.part" "$image"
 }
 
+# refuse_other_modules FOLDER: it is about to be emptied, and must hold nothing but what was put there.
+refuse_other_modules() {
+    [ -d "$1" ] && [ ! -L "$1" ] &&
+        [ -z "$(find "$1" -mindepth 1 ! \( -type f -name '[0-9][0-9]-*.ko' \) -print -quit)" ] ||
+        die "$1 is not what --parts makes, and would be deleted" "choose another folder with --output"
+}
+
 # install_parts FOLDER: what an image is assembled from, modules numbered in their order.
 install_parts() {
     local number=0 module
+    [ ! -e "$1/modules" ] && [ ! -L "$1/modules" ] || refuse_other_modules "$1/modules"
     temporary_folder kernel "$cache"
     unpack_kernel "$kernel"
     rm -rf "$1/modules"

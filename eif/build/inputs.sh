@@ -1,8 +1,9 @@
 # shellcheck shell=bash
 # The inputs that are not in the repository: Debian packages (a C compiler, binutils, glibc, the
-# kernel), the Rust toolchain, crates. eif/inputs.lock names them with digests; nothing is used before
-# its digest was checked. Packages are unpacked into a folder and used from there: neither the
-# machine's compiler nor its C library comes near the image, and nothing is installed.
+# kernel), the Rust toolchain, crates. eif/inputs.lock names them with digests, and Cargo.lock the
+# crates; nothing is used before its digest was checked. Packages are unpacked into a folder and used
+# from there: neither the machine's compiler nor its C library comes near the image, and nothing is
+# installed.
 
 lock=$root/eif/inputs.lock
 triple=x86_64-unknown-linux-gnu
@@ -117,9 +118,12 @@ gather_packages() {
             rm -f "$file"
             if [ -n "$inputs" ]; then
                 [ -f "$inputs/packages/${path##*/}" ] || die "$inputs has no packages/${path##*/}, which eif/inputs.lock names"
-                [ "$(digest_of "$inputs/packages/${path##*/}")" = "$sha256" ] ||
-                    die "$inputs/packages/${path##*/} has another SHA-256 than eif/inputs.lock says"
+                # Copied before it is looked at: what was checked is what stays.
                 cp "$inputs/packages/${path##*/}" "$file.part"
+                if [ "$(digest_of "$file.part")" != "$sha256" ]; then
+                    rm -f "$file.part"
+                    die "$inputs/packages/${path##*/} has another SHA-256 than eif/inputs.lock says"
+                fi
                 mv "$file.part" "$file"
             else
                 [ -n "$said" ] || step "downloading Debian packages (about 110 MB)"
@@ -177,53 +181,110 @@ WRAPPER
 
 # ---- Crates -------------------------------------------------------------------------------------
 
-# Sets $crates: all packages of Cargo.lock, as `cargo vendor` lays them out. Cargo checks each file
-# against Cargo.lock's digests when it builds.
+# What Cargo.lock names, one line a crate as sha256sum --check reads it: SHA-256, NAME-VERSION.crate.
+# Fails on a crate that has no checksum there, or does not come from crates.io.
+locked_crates() {
+    git_of_root show "$tree:Cargo.lock" | awk '
+        function done() {
+            if (source == "") { name = ""; return }
+            if (source != "registry+https://github.com/rust-lang/crates.io-index") { wrong = "another source than crates.io: " source }
+            else if (name !~ /^[A-Za-z0-9_-]+$/ || version !~ /^[0-9][A-Za-z0-9.+-]*$/) { wrong = "no usable name and version" }
+            else if (checksum !~ /^[0-9a-f]+$/ || length(checksum) != 64) { wrong = "no SHA-256" }
+            if (wrong != "") { print "Cargo.lock: " name " " version " has " wrong > "/dev/stderr"; exit 1 }
+            printf "%s  %s-%s.crate\n", checksum, name, version
+            name = source = checksum = ""
+        }
+        /^\[/ { done(); source = checksum = "" }
+        /^(name|version|source|checksum) = ".*"$/ {
+            value = substr($0, index($0, "\"") + 1); sub(/"$/, "", value)
+            if ($1 == "name") name = value; else if ($1 == "version") version = value
+            else if ($1 == "source") source = value; else checksum = value
+        }
+        END { if (wrong != "") exit 1; done() }'
+}
+
+# gather_crate NAME CHECKSUM FILE...: the first of the files that is the locked one, into the cache.
+# Copied before it is looked at: what was checked is what stays.
+gather_crate() {
+    local name=$1 checksum=$2 file part
+    shift 2
+    part=$cache/crates/$name.part
+    for file in "$@"; do
+        [ -f "$file" ] || continue
+        cp -- "$file" "$part"
+        if [ "$(digest_of "$part")" = "$checksum" ]; then
+            # --check's second user reads it too, whatever this one's umask is.
+            chmod 644 -- "$part"
+            mv -- "$part" "$cache/crates/$name"
+            return
+        fi
+        rm -f -- "$part"
+    done
+    return 1
+}
+
+# All crates of Cargo.lock in $cache/crates, as crates.io serves them, from --inputs or from cargo.
+# Each is checked against Cargo.lock, wherever it comes from and however long it was there.
 gather_crates() {
-    if [ -n "$inputs" ] && [ -d "$inputs/crates" ]; then
-        crates=$inputs/crates
-        return
-    fi
-    local key
-    key=$(git -C "$root" show "$tree:Cargo.lock" | sha256sum | cut -c 1-16)
-    crates=$cache/crates-$key
-    if [ -d "$crates" ]; then
-        touch "$crates"
-        return
-    fi
-    local new
-    temporary_folder new "$cache"
-    if [ -n "$inputs" ]; then
-        [ -f "$inputs/crates.tar.gz" ] || die "$inputs has no crates.tar.gz: make the archive with --save-inputs"
-        step "unpacking crates"
-        tar -xzf "$inputs/crates.tar.gz" -C "$new"
-    else
+    local list missing checksum name home
+    temporary_folder list "$cache"
+    locked_crates > "$list/locked" || die "Cargo.lock cannot be used: see above"
+    [ -s "$list/locked" ] || die "Cargo.lock names no crates"
+    (umask 022 && mkdir -p "$cache/crates")
+    missing=$(cd "$cache/crates" && (sha256sum --check --strict "$list/locked" 2> /dev/null || true) | sed -n 's/: FAILED.*$//p')
+    [ -n "$missing" ] || return 0
+    if [ -z "$inputs" ]; then
         step "gathering crates"
-        export_source "$new/source"
-        (cd "$root" && "$rust/bin/cargo" vendor --locked --versioned-dirs --quiet \
-            --manifest-path "$new/source/Cargo.toml" "$new/crates" > /dev/null) ||
+        export_source "$list/source"
+        (cd "$root" && "$rust/bin/cargo" fetch --locked --quiet --manifest-path "$list/source/Cargo.toml" > /dev/null) ||
             die "crates cannot be downloaded" "see above; or use --inputs DIR with an archive that --save-inputs made"
+        home=${CARGO_HOME:-${HOME:?}/.cargo}
     fi
-    [ -d "$new/crates" ] || die "$inputs/crates.tar.gz holds no crates"
-    chmod -R u+rwX,go+rX,go-w "$new/crates"
-    mv -T "$new/crates" "$crates" 2> /dev/null || [ -d "$crates" ]
-    touch "$crates"
-    keep_last 3 "$cache"/crates-*
+    while read -r checksum name; do
+        grep -qxF -- "$name" <<< "$missing" || continue
+        rm -f -- "$cache/crates/$name"
+        if [ -n "$inputs" ]; then
+            [ -f "$inputs/crates/$name" ] ||
+                die "$inputs has no crates/$name, which Cargo.lock names" "make the archive with --save-inputs, of this commit"
+            gather_crate "$name" "$checksum" "$inputs/crates/$name" ||
+                die "$inputs/crates/$name has another SHA-256 than Cargo.lock says"
+        else
+            gather_crate "$name" "$checksum" "$home"/registry/cache/*/"$name" ||
+                die "cargo has no $name with the SHA-256 of Cargo.lock" "looked for in $home/registry/cache: delete it there and try again"
+        fi
+    done < "$list/locked"
+}
+
+# unpack_crates FOLDER: sets $crates to it, a directory source as `cargo vendor` makes them. Anew for
+# each build, from files that were checked: cargo compares such a source with digests beside it only.
+unpack_crates() {
+    local checksum name list
+    crates=$1
+    list=$(locked_crates)
+    mkdir "$crates"
+    (cd "$cache/crates" && sha256sum --check --quiet --strict <<< "$list" >&2) || die "a crate in $cache/crates changed: see above"
+    while read -r checksum name; do
+        (umask 022 && tar -xzf "$cache/crates/$name" -C "$crates" --no-same-owner --no-same-permissions "${name%.crate}") ||
+            die "$name cannot be unpacked: see above"
+        printf '{"files":{},"package":"%s"}' "$checksum" > "$crates/${name%.crate}/.cargo-checksum.json"
+    done <<< "$list"
+    chmod -R u+rwX,go+rX,go-w "$crates"
 }
 
 # ---- Archives -----------------------------------------------------------------------------------
 
 # An archive of everything but the toolchain, from which --inputs builds offline.
 save_inputs() {
-    local to=$1 path
+    local to=$1 path name
     mkdir -p "$to/packages"
     while read -r _ _ _ _ path; do
         cp "$cache/packages/${path##*/}" "$to/packages/"
     done < <(locked_packages)
     cp "$lock" "$to/inputs.lock"
-    tar -C "${crates%/*}" --transform "s,^${crates##*/},crates," --sort=name --owner=0 --group=0 --numeric-owner \
-        --mtime=@0 --mode=u+rwX,go+rX,go-w -cf - "${crates##*/}" | gzip -n > "$to/crates.tar.gz.part"
-    mv "$to/crates.tar.gz.part" "$to/crates.tar.gz"
+    mkdir -p "$to/crates"
+    locked_crates | while read -r _ name; do
+        cp "$cache/crates/$name" "$to/crates/"
+    done
     say "inputs saved in $to ($(du -sh "$to" | cut -f 1)); build from them with --inputs $to"
 }
 
@@ -262,9 +323,9 @@ CONF
     rust=$(cd "$root" && rustc --print sysroot)
     {
         cat <<'HEAD'
-# What the image is made of besides this repository, to the byte. scripts/build-eif checks every
-# digest before use and writes this file anew with --update-inputs. Another line here is another
-# image: PCR values change.
+# What the image is made of besides this repository and the crates of Cargo.lock, to the byte.
+# scripts/build-eif checks every digest before use and writes this file anew with --update-inputs.
+# Another line here is another image: PCR values change.
 #
 # rust-files: SHA-256 over the toolchain's compiler, libraries and standard library.
 # deb: package, version, SHA-256, path in Debian's archive. glibc and libgcc are linked into the

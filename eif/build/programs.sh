@@ -7,8 +7,11 @@ sources=(Cargo.toml Cargo.lock rust-toolchain.toml enclave shared eif host/termi
 # Sets $commit, $tree, $epoch: what is checked out; for --development, what is on disk.
 choose_source() {
     commit=$(git -C "$root" rev-parse --verify -q HEAD) || die "$root is not a git checkout" "what is built must have a commit"
-    epoch=$(git -C "$root" log -1 --format=%ct "$commit")
-    tree=$(git -C "$root" rev-parse "$commit^{tree}")
+    local attributes
+    attributes=$(git -C "$root" rev-parse --path-format=absolute --git-path info/attributes)
+    [ ! -s "$attributes" ] || die "$attributes would change the sources that are built" "only .gitattributes of the repository may: move it away"
+    epoch=$(git_of_root log -1 --format=%ct "$commit")
+    tree=$(git_of_root rev-parse "$commit^{tree}")
     if [ -z "$development" ]; then
         [ -z "$(git -C "$root" status --porcelain --untracked-files=no)" ] ||
             die "there are changes that are not committed:" "$(git -C "$root" status --short --untracked-files=no | head -n 10)" \
@@ -27,8 +30,8 @@ choose_source() {
 # One name for all that decides on the programs' bytes: sources, lock of inputs, this script.
 programs_key() {
     local manifests
-    mapfile -t manifests < <(git -C "$root" ls-tree -r --name-only "$tree" | grep '/Cargo.toml$')
-    git -C "$root" ls-tree -r --full-tree "$tree" -- "${sources[@]}" "${manifests[@]}" | sha256sum | cut -c 1-32
+    mapfile -t manifests < <(git_of_root ls-tree -r --name-only "$tree" | grep '/Cargo.toml$')
+    git_of_root ls-tree -r --full-tree "$tree" -- "${sources[@]}" "${manifests[@]}" | sha256sum | cut -c 1-32
 }
 
 # Sets $programs: a folder with enclave, init and signer-eif.
@@ -42,6 +45,7 @@ build_programs() {
     local work started=$SECONDS
     temporary_folder work "$cache/work"
     export_source "$work/source"
+    unpack_crates "$work/crates"
     compile "$work/source" "$work"
     printf '%s, in %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$work" > "$work/programs/built"
     mkdir -p "$cache/programs"

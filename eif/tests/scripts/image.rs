@@ -53,8 +53,20 @@ pub(crate) struct Image {
 
 impl Image {
     pub(crate) fn new() -> Self {
-        let image = Self { folder: Folder::new() };
-        build(image.folder(), "one", &image.eif(), &[]);
+        Self::with(Folder::new(), &[])
+    }
+
+    /// One that brings KMS roots of its own.
+    pub(crate) fn development() -> Self {
+        let folder = Folder::new();
+        let root = rcgen::generate_simple_self_signed(Vec::new()).unwrap().cert.pem();
+        fs::write(folder.path().join("roots.pem"), root).unwrap();
+        Self::with(folder, &["--kms-roots", "roots.pem"])
+    }
+
+    fn with(folder: Folder, options: &[&str]) -> Self {
+        let image = Self { folder };
+        build(image.folder(), "one", &image.eif(), options);
         let commit = "c".repeat(40);
         let created = Command::new(SIGNER_EIF)
             .args(["manifest", "create", "--commit", &commit, "--toolchain", "t", "--build-command", "b"])

@@ -34,7 +34,10 @@ struct Nitro {
 
 impl Nitro {
     fn new() -> Self {
-        let image = Image::new();
+        Self::with(Image::new())
+    }
+
+    fn with(image: Image) -> Self {
         let folder = image.folder().to_path_buf();
         let nitro = Self { image, folder };
         nitro.lists("");
@@ -270,12 +273,38 @@ fn what_the_manifest_does_not_say_is_not_started() {
 }
 
 #[test]
+fn a_development_image_is_started_only_where_that_is_said() {
+    let nitro = Nitro::with(Image::development());
+    let refusing: [&[(&str, &str)]; 2] = [&[], &[("ALLOW_DEVELOPMENT", "no")]];
+    for settings in refusing {
+        ended_because(&nitro.start(settings).ends(), "the manifest says 'development'");
+        assert_eq!(nitro.calls(), "");
+    }
+    let watcher = nitro.start(&[("ALLOW_DEVELOPMENT", "yes")]);
+    wait_until("a look", || nitro.calls().matches(LOOK).count() >= 2);
+    let output = watcher.asked_to_stop();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("WARNING: ALLOW_DEVELOPMENT=yes"), "{said}");
+}
+
+#[test]
+fn a_start_without_signers_is_warned_of() {
+    let nitro = Nitro::new();
+    let watcher = nitro.start(&[]);
+    wait_until("a look", || nitro.calls().matches(LOOK).count() >= 2);
+    let said = watcher.asked_to_stop().stderr;
+    assert!(String::from_utf8_lossy(&said).contains("WARNING: SIGNERS is empty"), "{said:?}");
+}
+
+#[test]
 fn wrong_settings_are_refused_before_the_start() {
     for (setting, value, reason) in [
         ("MEMORY_MIB", "1", "4 times its size"),
         ("MEMORY_MIB", "lots", "MEMORY_MIB is no number"),
         ("CPU_COUNT", "2 --debug-mode", "CPU_COUNT is no number"),
         ("CID", "3", "CID 3 is reserved"),
+        ("ALLOW_DEVELOPMENT", "perhaps", "ALLOW_DEVELOPMENT is yes or no"),
         ("EIF", "/nowhere.eif", "there is no image"),
         ("MANIFEST", "/nowhere.json", "there is no manifest"),
     ] {

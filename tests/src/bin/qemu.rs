@@ -1,4 +1,4 @@
-//! Boots the image that ships in QEMU. `scripts/qemu` makes what it needs, and runs it.
+//! Boots the programs that ship, in a development image, in QEMU. `scripts/qemu` makes what it needs, and runs it.
 
 #![allow(clippy::print_stderr, reason = "what stops it before its first step is said on standard error")]
 
@@ -17,8 +17,8 @@ use tokio::{
 /// What a shell says of a program that was interrupted.
 const INTERRUPTED: u8 = 130;
 
-/// Boots the image that ships in QEMU's machine `nitro-enclave`, behind the real host, with an emulated KMS whose key is
-/// for this very image. Exit status 0: every step was as it must be.
+/// Boots the programs that ship, in a development image, in QEMU's machine `nitro-enclave`, behind the real host, with an
+/// emulated KMS whose key is for this very image. Exit status 0: every step was as it must be.
 #[derive(Debug, Parser)]
 #[command(name = "qemu", max_term_width = 100)]
 struct Arguments {
@@ -56,7 +56,7 @@ async fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut site = Site::create(arguments.verbose, arguments.keep)?;
     let mut report = Report::new(arguments.json);
-    report.say("The image that ships, in QEMU's nitro-enclave machine, by software emulation.");
+    report.say("The programs that ship, in a development image, in QEMU's nitro-enclave machine, emulated.");
     report.say("Emulated, too: KMS. QEMU signs no attestation document: only this KMS believes them.\n");
     let outcome = tokio::select! {
         outcome = timeout(LIMIT, qemu::run(&site, &mut report, &tools, &parts)) => outcome,

@@ -1,7 +1,7 @@
 //! Documents of QEMU's NSM, which measures as Nitro does and signs nothing: certificates and signature are zeros.
 //!
-//! Accepting them proves nothing about who asks. The emulator does so only when it is started for QEMU, so that the very
-//! image that ships can be booted, and measured, where there is no AWS. No verifier that users run has this.
+//! Accepting them proves nothing about who asks. The emulator does so only when it is started for QEMU, so that the
+//! programs that ship can be booted, and measured, where there is no AWS. No verifier that users run has this.
 
 use std::collections::BTreeMap;
 

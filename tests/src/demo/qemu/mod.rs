@@ -1,5 +1,5 @@
-//! The image that ships, booted in QEMU's machine `nitro-enclave`: the enclave's program as it is built for production,
-//! a real `/dev/nsm`, real vsock in the guest, a kernel that measures nothing because QEMU did.
+//! The programs that ship, in a development image, booted in QEMU's machine `nitro-enclave`: enclave and init as they are
+//! built for production, a real `/dev/nsm`, real vsock in the guest, a kernel that measures nothing because QEMU did.
 //!
 //! Beside Nitro, three things are other: QEMU appends `nitro_signer.parent_cid=2` to the kernel's command line, the image
 //! holds the roots of an emulated KMS (so it is a development image), and QEMU's attestation documents are unsigned, so
