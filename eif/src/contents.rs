@@ -123,8 +123,23 @@ pub fn kind(image: &Image<'_>) -> Result<Kind, String> {
 
 /// Whether an entry is at this path, in our ramdisks or in those of `nitro-cli`.
 fn is_at(entry: &Found, path: &str) -> bool {
-    let path = path.trim_start_matches('/');
-    entry.path == path || entry.path.strip_prefix("rootfs/") == Some(path)
+    let (found, path) = (names(&entry.path), names(path));
+    found == path || found.strip_prefix(&["rootfs"]) == Some(path.as_slice())
+}
+
+/// The names on a path as the kernel walks it: `a//b`, `./a/b` and `a/x/../b` are the same file.
+fn names(path: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    for name in path.split('/') {
+        match name {
+            "" | "." => {}
+            ".." => {
+                names.pop();
+            }
+            name => names.push(name),
+        }
+    }
+    names
 }
 
 fn check_elf(what: &'static str, content: &[u8]) -> Result<(), ContentsError> {
@@ -203,5 +218,15 @@ mod tests {
         assert!(is_at(&at("etc/nitro-signer/kms-roots.pem"), KMS_ROOTS));
         assert!(is_at(&at("rootfs/etc/nitro-signer/kms-roots.pem"), KMS_ROOTS));
         assert!(!is_at(&at("other/etc/nitro-signer/kms-roots.pem"), KMS_ROOTS));
+        for other_spelling in [
+            "etc//nitro-signer/kms-roots.pem",
+            "etc/./nitro-signer/./kms-roots.pem",
+            "bin/../etc/nitro-signer/kms-roots.pem",
+            "../etc/nitro-signer/x/../kms-roots.pem",
+            "rootfs//etc/nitro-signer/kms-roots.pem",
+        ] {
+            assert!(is_at(&at(other_spelling), KMS_ROOTS), "{other_spelling}");
+        }
+        assert!(!is_at(&at("etc/nitro-signer/../kms-roots.pem"), KMS_ROOTS));
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     contents::{self, Kind},
     image::Image,
     measure::{Measurements, Pcr},
+    sign::{self, CheckError},
 };
 
 /// The DSSE payload type of a manifest.
@@ -146,12 +147,14 @@ impl Manifest {
         if !image.crc_holds() {
             return Err(ManifestError::Crc);
         }
+        let measured = Measurements::of(&image);
+        signed(&image, &measured)?;
         let command_line =
             str::from_utf8(image.cmdline()).map_err(|_| ManifestError::CommandLine)?.to_owned();
         let manifest = Self {
             format: FORMAT.to_owned(),
             kind: kind(&image, build.kind)?,
-            pcrs: Measurements::of(&image).into(),
+            pcrs: measured.into(),
             image: File::of(file),
             command_line,
             source_commit: build.source_commit,
@@ -215,7 +218,12 @@ impl Manifest {
     pub fn compare(&self, file: &[u8]) -> Result<Vec<Comparison>, ManifestError> {
         let image = Image::parse(file)?;
         let actual = File::of(file);
-        let pcrs = Pcrs::from(Measurements::of(&image));
+        let measured = Measurements::of(&image);
+        let pcrs = Pcrs::from(measured);
+        let signature = match signed(&image, &measured) {
+            Ok(is_signed) => signature_text(is_signed).to_owned(),
+            Err(error) => error.to_string(),
+        };
         let row = |name, expected: String, actual: String| Comparison { name, expected, actual };
         let kind = contents::kind(&image).map_or_else(
             // An image of nitro-cli may be packed in a form that we do not list; PCRs and digests decide.
@@ -227,6 +235,7 @@ impl Manifest {
             row("PCR1", self.pcrs.pcr1.to_string(), pcrs.pcr1.to_string()),
             row("PCR2", self.pcrs.pcr2.to_string(), pcrs.pcr2.to_string()),
             row("PCR8", shown(self.pcrs.pcr8), shown(pcrs.pcr8)),
+            row("signature", signature_text(self.pcrs.pcr8.is_some()).to_owned(), signature),
             row("size", self.image.size.to_string(), actual.size.to_string()),
             row("SHA-256", self.image.sha256.to_string(), actual.sha256.to_string()),
             row("SHA-384", self.image.sha384.to_string(), actual.sha384.to_string()),
@@ -303,6 +312,17 @@ fn kind(image: &Image<'_>, said: Option<Kind>) -> Result<Kind, ManifestError> {
         (Ok(shown), None) => Ok(shown),
         (Err(reason), None) => Err(ManifestError::Kind { reason }),
     }
+}
+
+/// Whether the image is signed; an error if the signature does not hold. [`Measurements::of`] has a PCR8 for whatever
+/// certificate it can read, and none for one that it cannot.
+fn signed(image: &Image<'_>, measured: &Measurements) -> Result<bool, CheckError> {
+    let Some(section) = image.signature() else { return Ok(false) };
+    sign::check(section, &measured.pcr0).map(|_| true)
+}
+
+fn signature_text(is_signed: bool) -> &'static str {
+    if is_signed { "verifies" } else { "none" }
 }
 
 fn distinct(keys: &[AdminKey]) -> Vec<AdminKey> {

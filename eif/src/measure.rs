@@ -43,7 +43,8 @@ pub struct Measurements {
 }
 
 impl Measurements {
-    /// Measures an image.
+    /// Measures an image. Without a certificate that can be read there is no PCR8, even if there is a signature section:
+    /// whoever means the signature asks [`sign::check`] whether it holds.
     pub fn of(image: &Image<'_>) -> Self {
         let certificate = image.signature().and_then(|section| sign::certificate(section).ok());
         Self { pcr8: certificate.map(|der| certificate_pcr(&der)), ..Self::of_sections(image) }

@@ -12,6 +12,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use minicbor::{Encoder, encode::write::Write};
 use p384::{
     SecretKey,
@@ -87,10 +88,10 @@ fn private_key(pem: &[u8]) -> Result<SecretKey, SignError> {
     key.ok_or_else(|| unusable("it is no P-384 key; make one with openssl ecparam -name secp384r1 -genkey"))
 }
 
-/// The one certificate of a PEM text, as PEM without what may surround it, and as DER.
+/// The one certificate of a PEM text, as PEM of its own and as DER. Of the text itself nothing is kept: it goes into an
+/// image that is published, and the file may hold the private key, too.
 fn one_certificate(pem: &[u8]) -> Result<(String, Vec<u8>), SignError> {
     let unusable = |reason: &str| SignError::Certificate { reason: reason.to_owned() };
-    let text = str::from_utf8(pem).map_err(|_| unusable("it is no PEM text"))?;
     let mut found = CertificateDer::pem_slice_iter(pem);
     let Some(Ok(der)) = found.next() else {
         return Err(unusable("there is no certificate in the PEM text"));
@@ -100,7 +101,18 @@ fn one_certificate(pem: &[u8]) -> Result<(String, Vec<u8>), SignError> {
             "there is more than one certificate in the PEM text; the image takes the signer's alone",
         ));
     }
-    Ok((text.to_owned(), der.to_vec()))
+    Ok((certificate_pem(&der), der.to_vec()))
+}
+
+/// PEM as `openssl` writes it, in lines of 64 columns.
+fn certificate_pem(der: &[u8]) -> String {
+    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    // 48 bytes are 64 digits.
+    for line in der.chunks(48) {
+        STANDARD.encode_string(line, &mut pem);
+        pem.push('\n');
+    }
+    pem + "-----END CERTIFICATE-----\n"
 }
 
 /// A byte string, as `nitro-cli` writes it: an array of numbers.

@@ -10,11 +10,13 @@ use clap::{ArgGroup, Args};
 use signer_eif::{
     examine::{Answer, Examination, Pcr, parse_pcr},
     options::{Nonce, RootArgs},
+    verify::Root,
 };
 use signer_rules::{authority::AuthorityId, bundle::Keyring, timestamp::Timestamp};
 use signer_terminal::{EXIT_USAGE, Failure, Report, Terminal, clean, files, http, http::Server};
 
 use given::Given;
+use report::Claim;
 
 const PROGRAM: &str = concat!("signer-eif/", env!("CARGO_PKG_VERSION"));
 
@@ -27,9 +29,11 @@ Examples:
   signer-eif verify --document document.bin --signature-only
 
 Exit status:
-  0  measurements and authority (or configuration) were given, and everything matches
+  0  measurements and authority (or configuration) were given, and everything matches; the last line says
+     whose measurements they were, and if the hardware is not AWS's
   1  something does not match: do not trust this enclave
-  2  could not be checked: wrong usage, no answer, a file that cannot be read, nothing to compare with
+  2  could not be checked: wrong usage, no answer, a file that cannot be read, nothing to compare with,
+     a manifest that nobody was named to have signed
   3  --signature-only: chain, signature, shape and mode hold, and nothing was compared";
 
 /// Compare a running enclave, or a document it made, with a published build and an authority.
@@ -75,7 +79,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "SECONDS", default_value = "300")]
     max_age: u64,
     /// Check chain, signature, shape and debug mode of any Nitro document, and compare nothing.
-    #[arg(long, conflicts_with_all = ["manifest", "pcr0", "authority", "config", "keyrings", "nonce", "at", "max_age", "allow_development"])]
+    #[arg(long, conflicts_with_all = ["manifest", "unsigned_manifest", "pcr0", "authority", "config", "keyrings", "nonce", "at", "max_age", "allow_development"])]
     signature_only: bool,
     /// Accept images and manifests that are for development: their keys are not AWS KMS's to guard.
     #[arg(long)]
@@ -94,6 +98,10 @@ struct ImageArgs {
     /// How many of them must have signed it. All, if not given.
     #[arg(long, value_name = "K", requires = "manifest_signers")]
     manifest_threshold: Option<usize>,
+    /// Compare with a manifest whoever signed it, if anybody did. A match then does not say that the image
+    /// is a published one.
+    #[arg(long, requires = "manifest", conflicts_with = "manifest_signers")]
+    unsigned_manifest: bool,
     /// The image's PCR0, 96 hexadecimal digits.
     #[arg(long, value_name = "HEX", value_parser = parse_pcr, requires_all = ["pcr1", "pcr2"])]
     pcr0: Option<Pcr>,
@@ -120,7 +128,8 @@ fn examine(args: &VerifyArgs, terminal: &Terminal) -> Result<Report, Failure> {
     }
     let mut examination = Examination::of(&answer, root, &given.expected(args, nonce.as_ref()));
     examination.checks.splice(0..0, given.manifest_checks(args.allow_development));
-    Ok(report::full(&answer, &examination, terminal.style()))
+    let claim = Claim { measurements: given.source(), is_aws: root == Root::aws() };
+    Ok(report::full(&answer, &examination, claim, terminal.style()))
 }
 
 /// The answer, and the nonce that it must contain.

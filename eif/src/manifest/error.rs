@@ -3,7 +3,7 @@
 use signer_rules::dsse::DsseError;
 
 use super::MAX_TEXT;
-use crate::image::ImageError;
+use crate::{image::ImageError, sign::CheckError};
 
 /// Why a manifest cannot be made or believed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +60,9 @@ pub enum ManifestError {
     /// The image is damaged.
     #[error("the image is damaged: its CRC does not hold")]
     Crc,
+    /// The image is signed, and the signature does not hold: its PCR8 would say nothing.
+    #[error("the image's signature does not hold: {0}")]
+    Signature(#[from] CheckError),
     /// The image's command line is not text.
     #[error("the image's command line is not UTF-8")]
     CommandLine,

@@ -62,7 +62,7 @@ fn a_manifest_says_what_its_image_is() {
     assert_eq!(manifest.image.size, file.len() as u64);
     assert_eq!(manifest.command_line, contents::DEFAULT_CMDLINE);
     let rows = manifest.compare(&file).unwrap();
-    assert_eq!(rows.len(), 9);
+    assert_eq!(rows.len(), 10);
     assert!(rows.iter().all(Comparison::holds));
 
     let other = image(Some(b"roots"));
@@ -90,6 +90,35 @@ fn an_image_with_roots_is_for_development() {
     let said = Build { kind: Some(Kind::Production), nitro_cli: Some("1.4.2".into()), ..build() };
     let manifest = Manifest::of(opaque, said).unwrap();
     assert!(manifest.compare(opaque).unwrap().iter().all(Comparison::holds));
+}
+
+#[test]
+fn a_signature_that_does_not_hold_is_refused() {
+    let good: &[u8] = include_bytes!("../../tests/images/signed-p384.eif");
+    let said = || Build { kind: Some(Kind::Production), ..build() };
+    let manifest = Manifest::of(good, said()).unwrap();
+    assert!(manifest.pcrs.pcr8.is_some() && manifest.compare(good).unwrap().iter().all(Comparison::holds));
+
+    let image = Image::parse(good).unwrap();
+    let with = |signature: Option<&[u8]>| {
+        let ramdisks: Vec<&[u8]> = image.ramdisks().collect();
+        let (kernel, cmdline, metadata) = (image.kernel(), image.cmdline(), image.metadata().unwrap());
+        let architecture = image.architecture;
+        NewImage { architecture, kernel, cmdline, metadata, ramdisks: &ramdisks, signature }
+            .to_bytes()
+            .unwrap()
+    };
+    let mut forged = image.signature().unwrap().to_vec();
+    *forged.last_mut().unwrap() ^= 1;
+    let unsigned = Manifest::of(&with(None), said()).unwrap();
+    // The certificate can be read, so there is a PCR8; and one that cannot, so there is none.
+    for bad in [with(Some(&forged)), with(Some(b"no signature"))] {
+        assert!(matches!(Manifest::of(&bad, said()), Err(ManifestError::Signature(_))));
+        for manifest in [&manifest, &unsigned] {
+            let rows = manifest.compare(&bad).unwrap();
+            assert!(rows.iter().any(|row| row.name == "signature" && !row.holds()), "{rows:?}");
+        }
+    }
 }
 
 #[test]

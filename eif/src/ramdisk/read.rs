@@ -8,7 +8,7 @@ use signer_rules::hex_bytes::HexBytes;
 
 use super::{ENTRY_HEADER, MAGIC, TRAILER, TYPE_FILE, TYPE_MASK};
 
-/// Bytes that an archive may unpack to, at most: 4 GiB.
+/// An archive that unpacks to so many bytes is not listed: 4 GiB.
 const MAX_UNPACKED: u64 = 4 * 1024 * 1024 * 1024;
 /// Bytes of a name, at most. Linux allows 4,095.
 const MAX_NAME: u32 = 4096;
@@ -52,15 +52,23 @@ pub enum ReadError {
     /// More entries than we list.
     #[error("more than {MAX_ENTRIES} entries, or more than {MAX_NAMES} bytes of names")]
     TooMany,
+    /// It unpacks to more than we read: what lies behind that is not known.
+    #[error("unpacks to {0} bytes or more")]
+    TooLarge(u64),
 }
 
 /// Lists an archive in the format `newc`, plain or in gzip, or several of them one after the other.
 pub fn list(ramdisk: &[u8]) -> Result<Listing, ReadError> {
+    list_below(ramdisk, MAX_UNPACKED)
+}
+
+/// The same for archives that unpack to less than `limit` bytes.
+pub(super) fn list_below(ramdisk: &[u8], limit: u64) -> Result<Listing, ReadError> {
     if ramdisk.starts_with(&[0x1f, 0x8b]) {
-        return Reader::new(MultiGzDecoder::new(ramdisk)).list();
+        return Reader::new(MultiGzDecoder::new(ramdisk), limit).list();
     }
     if ramdisk.starts_with(MAGIC) {
-        return Reader::new(ramdisk).list();
+        return Reader::new(ramdisk, limit).list();
     }
     Err(ReadError::Form)
 }
@@ -69,6 +77,7 @@ struct Reader<R: Read> {
     source: BufReader<io::Take<R>>,
     /// Bytes read of the present archive.
     position: u64,
+    limit: u64,
     /// Bytes of all names so far.
     names: usize,
 }
@@ -81,14 +90,19 @@ struct Header {
 }
 
 impl<R: Read> Reader<R> {
-    fn new(source: R) -> Self {
-        Self { source: BufReader::with_capacity(64 * 1024, source.take(MAX_UNPACKED)), position: 0, names: 0 }
+    fn new(source: R, limit: u64) -> Self {
+        let source = BufReader::with_capacity(64 * 1024, source.take(limit));
+        Self { source, position: 0, limit, names: 0 }
     }
 
     fn list(mut self) -> Result<Listing, ReadError> {
         let mut listing = Listing::default();
         while self.skip_zeros()? {
             self.archive(&mut listing)?;
+        }
+        // The end of the source, or only of what we read of it? More files may lie behind it.
+        if self.source.get_ref().limit() == 0 {
+            return Err(ReadError::TooLarge(self.limit));
         }
         Ok(listing)
     }

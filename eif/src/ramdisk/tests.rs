@@ -108,6 +108,18 @@ fn archives_of_others_are_listed() {
 }
 
 #[test]
+fn what_lies_behind_the_limit_is_not_passed_over() {
+    let cpio = example().to_cpio().unwrap();
+    let hidden = [&cpio[..], &[0; 512], &cpio].concat();
+    let length = u64::try_from(cpio.len()).unwrap();
+    for limit in [length, length + 100, length + 512] {
+        assert!(matches!(read::list_below(&hidden, limit), Err(ReadError::TooLarge(_))), "{limit}");
+    }
+    assert!(read::list_below(&hidden, length + 600).is_err());
+    assert_eq!(read::list_below(&cpio, length + 1).unwrap(), list(&cpio).unwrap());
+}
+
+#[test]
 fn damage_is_an_error() {
     let gzip = example().to_gzip().unwrap();
     let cpio = example().to_cpio().unwrap();

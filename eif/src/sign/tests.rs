@@ -47,6 +47,36 @@ fn what_is_signed_verifies_and_is_always_the_same() {
 }
 
 #[test]
+fn of_the_certificates_file_only_the_certificate_is_published() {
+    let pair = p384();
+    let plain = signer(&pair).section(&PCR0).unwrap();
+    for text in [
+        format!("{}{}", pair.key, pair.certificate),
+        format!("{}{}", pair.certificate, pair.key),
+        format!("Bag Attributes: mine\n{}", pair.certificate.replace('\n', "\r\n")),
+    ] {
+        let signer = ImageSigner::from_pem(text.as_bytes(), text.as_bytes()).or_else(|_| {
+            // The last text has no key in it.
+            ImageSigner::from_pem(pair.key.as_bytes(), text.as_bytes())
+        });
+        let section = signer.ok().unwrap().section(&PCR0).unwrap();
+        assert_eq!(section, plain);
+        let pem = published_pem(&section);
+        assert!(!pem.contains("PRIVATE") && !pem.contains("Bag"), "{pem}");
+        assert!(pem.lines().all(|line| line.len() <= 64), "{pem}");
+    }
+}
+
+/// The text that the section holds as an array of numbers.
+fn published_pem(section: &[u8]) -> String {
+    let mut decoder = minicbor::Decoder::new(section);
+    assert_eq!((decoder.array().unwrap(), decoder.map().unwrap()), (Some(1), Some(2)));
+    assert_eq!(decoder.str().unwrap(), "signing_certificate");
+    let bytes: Result<Vec<u8>, _> = decoder.array_iter::<u8>().unwrap().collect();
+    String::from_utf8(bytes.unwrap()).unwrap()
+}
+
+#[test]
 fn the_payload_is_spelt_as_nitro_cli_spells_it() {
     // The test vector of image-format 0.8.1 (PCR_INFO_0_8_0).
     let expected = "a26e72656769737465725f696e646578006e72656769737465725f76616c7565983000010203040506070809\

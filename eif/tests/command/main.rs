@@ -218,6 +218,10 @@ fn a_manifest_is_made_signed_and_verified() {
     assert_eq!((short.status, &short.json()["manifest"]), (1, &Value::Null));
     run(&["manifest", "sign", &file, "--key", &scene.text("two.pem")]).done();
     assert_eq!(verify("2", &path).done().json()["signatures"]["valid"], 2);
+    // Without a threshold, all of them.
+    let both = ["manifest", "verify", "--manifest", &file, "--signer", &keys[0], "--signer", &keys[1]];
+    run(&both).done();
+    assert_eq!(run(&[&both[..], &["--signer", &keys[2]]].concat()).status, 1);
     assert_eq!(verify("4", &path).status, 2);
     assert_eq!(verify("0", &path).status, 2);
 

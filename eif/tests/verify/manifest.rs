@@ -87,10 +87,37 @@ fn a_threshold_that_cannot_be_met_is_2() {
 
 #[test]
 fn nobodys_manifest_is_said_loudly() {
-    let run = judge(&manifest(), true, &[]);
-    assert_eq!(run.exit, 0, "{}", run.json);
-    assert!(run.stderr.contains("NOBODY'S MANIFEST"), "{}", run.stderr);
-    assert!(run.with_verdict("shown").contains(&"manifest signers"));
+    for signed in [true, false] {
+        let run = judge(&manifest(), signed, &[]);
+        assert_eq!((run.exit, &run.json["verdict"]), (2, &json!("incomplete")), "{}", run.json);
+        assert!(run.stderr.contains("NOBODY'S MANIFEST"), "{}", run.stderr);
+        assert_eq!(run.with_verdict("not_checked"), ["manifest signers"]);
+        assert!(run.json["missing"][0].as_str().unwrap().contains("--manifest-signer"), "{}", run.json);
+
+        let accept = ("--unsigned-manifest", String::new());
+        let run = judge(&manifest(), signed, std::slice::from_ref(&accept));
+        assert_eq!(run.exit, 0, "{}", run.json);
+        assert!(run.stderr.contains("NOBODY'S MANIFEST"), "{}", run.stderr);
+        assert!(run.with_verdict("shown").contains(&"manifest signers"));
+        // Either somebody vouches for it, or nobody does.
+        assert_eq!(judge(&manifest(), signed, &[signer(), accept]).exit, 2);
+    }
+}
+
+#[test]
+fn what_a_manifest_holds_does_not_reach_the_terminal() {
+    let mut scene = Scene::new();
+    scene.without(&["--pcr0", "--pcr1", "--pcr2"]);
+    let files = scene.write();
+    let path = files.path("manifest.json");
+    let hostile = br#"{"\u001b[2J\u009b1mMATCH\u202e": 1}"#;
+    fs::write(&path, Envelope::unsigned(PAYLOAD_TYPE, hostile).to_json().unwrap()).unwrap();
+    let mut arguments = files.arguments.clone();
+    arguments.extend(["--manifest".to_owned(), path.display().to_string()]);
+    let run = verify(&arguments);
+    assert_eq!(run.exit, 2, "{}", run.stderr);
+    assert!(run.stderr.contains("not an image manifest"), "{}", run.stderr);
+    assert!(!run.stderr.contains(['\x1b', '\u{9b}', '\u{202e}']), "{:?}", run.stderr);
 }
 
 #[test]

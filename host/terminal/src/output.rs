@@ -52,7 +52,7 @@ impl Terminal {
 
     /// Prints a warning on standard error, at once.
     pub fn warn(&self, text: &str) {
-        eprint_line(&format!("{} {text}", self.err.caution("warning:")));
+        eprint_line(&format!("{} {}", self.err.caution("warning:"), clean_lines(text)));
     }
 
     /// Prints an explanation on standard error, unless a program reads.
@@ -73,9 +73,11 @@ impl Terminal {
                 if self.json {
                     print_line(&indented(&failure.to_json()));
                 }
-                eprint_line(&format!("{} {failure}", self.err.bad("error:")));
+                // An error may quote what it is about: a stranger's file, a server's answer.
+                let message = clean_lines(&failure.to_string());
+                eprint_line(&format!("{} {message}", self.err.bad("error:")));
                 if let Some(advice) = failure.advice() {
-                    eprint_line(&format!("{} {advice}", self.err.bold("what to do:")));
+                    eprint_line(&format!("{} {}", self.err.bold("what to do:"), clean_lines(advice)));
                 }
                 ExitCode::from(failure.exit())
             }
@@ -137,8 +139,7 @@ pub fn fields(rows: &[(&str, String)]) -> String {
 pub fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     for character in text.chars() {
-        let reorders = matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if character.is_control() || reorders {
+        if disturbs(character) {
             cleaned.extend(character.escape_unicode());
         } else {
             cleaned.push(character);
@@ -147,9 +148,33 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
-/// JSON with indentation.
+/// The same, line by line.
+fn clean_lines(text: &str) -> String {
+    text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a character could move the cursor, change colours, or reorder letters.
+fn disturbs(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        )
+}
+
+/// JSON with indentation, harmless to a terminal: what JSON itself does not escape, we do.
 pub fn indented(value: &Value) -> String {
-    format!("{value:#}")
+    let mut text = String::new();
+    for character in format!("{value:#}").chars() {
+        // Line feeds are those of the indentation. The others stand in strings only, and none is above U+FFFF.
+        if character != '\n' && disturbs(character) {
+            // Writing to a string does not fail.
+            let _ = write!(text, "\\u{:04x}", u32::from(character));
+        } else {
+            text.push(character);
+        }
+    }
+    text
 }
 
 // A reader that went away (`| head`) is no error of ours, and println! would panic.
@@ -169,6 +194,20 @@ mod tests {
     fn escape_sequences_are_shown_not_obeyed() {
         assert_eq!(clean("a\x1b[2Jb\r\u{202e}c"), "a\\u{1b}[2Jb\\u{d}\\u{202e}c");
         assert_eq!(clean("plain, ünïcode"), "plain, ünïcode");
+    }
+
+    #[test]
+    fn lines_of_errors_are_cleaned_and_kept() {
+        assert_eq!(clean_lines("a\x1b[2J\nb\u{9b}1m\r\n"), "a\\u{1b}[2J\nb\\u{9b}1m\\u{d}\n");
+    }
+
+    #[test]
+    fn json_is_harmless_and_means_the_same() {
+        let value = serde_json::json!({ "k\u{202e}": "\u{9b}2J\u{7f}\u{feff}\n\x1b é" });
+        let text = indented(&value);
+        assert!(text.chars().all(|character| character == '\n' || !disturbs(character)), "{text:?}");
+        assert!(text.contains("\\u009b") && text.contains("\\u202e") && text.contains('é'), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -36,9 +36,9 @@ pub(crate) struct VerifyArgs {
     /// Whom you trust to sign: 64 hexadecimal digits, or a PEM file with a public key. Repeatable.
     #[arg(long = "signer", value_name = "PUBLIC-KEY", required = true)]
     signers: Vec<String>,
-    /// How many of them must have signed.
-    #[arg(long, value_name = "NUMBER", default_value = "1")]
-    threshold: usize,
+    /// How many of them must have signed. All, if not given.
+    #[arg(long, value_name = "NUMBER")]
+    threshold: Option<usize>,
     /// An image to compare with the manifest.
     #[arg(long, value_name = "IMAGE.eif")]
     image: Option<PathBuf>,
@@ -46,11 +46,11 @@ pub(crate) struct VerifyArgs {
 
 pub(super) fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<Report, Failure> {
     let file = EnvelopeFile::read(&args.manifest, PAYLOAD_TYPE)?;
-    let signers = signers(args)?;
+    let (signers, threshold) = signers(args)?;
     let manifest = unverified(&args.manifest, file.envelope())?;
-    let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &signers, args.threshold);
+    let signatures = Signatures::of(file.envelope(), PAYLOAD_TYPE, &signers, threshold);
     // The judge is the library; the list above is for reading.
-    let verified = Manifest::verify(file.envelope(), &signers, args.threshold).is_ok_and(|v| v == manifest);
+    let verified = Manifest::verify(file.envelope(), &signers, threshold).is_ok_and(|v| v == manifest);
     let comparisons = match &args.image {
         None => Vec::new(),
         Some(path) => manifest
@@ -61,8 +61,8 @@ pub(super) fn run(args: &VerifyArgs, terminal: &Terminal) -> Result<Report, Fail
     Ok(outcome.report(terminal.style()))
 }
 
-/// The keys, each once.
-fn signers(args: &VerifyArgs) -> Result<Vec<AdminKey>, Failure> {
+/// The keys, each once, and how many of them must have signed.
+fn signers(args: &VerifyArgs) -> Result<(Vec<AdminKey>, usize), Failure> {
     let mut signers: Vec<AdminKey> = Vec::new();
     for text in &args.signers {
         let key = keys::read_public(text)?;
@@ -70,15 +70,15 @@ fn signers(args: &VerifyArgs) -> Result<Vec<AdminKey>, Failure> {
             signers.push(key);
         }
     }
-    if !(1..=signers.len()).contains(&args.threshold) {
+    let threshold = args.threshold.unwrap_or(signers.len());
+    if !(1..=signers.len()).contains(&threshold) {
         return Err(Failure::usage(format!(
-            "--threshold {} of {} distinct signers cannot be met",
-            args.threshold,
+            "--threshold {threshold} of {} distinct signers cannot be met",
             signers.len()
         ))
         .hint("write a number from 1 to that of the signers"));
     }
-    Ok(signers)
+    Ok((signers, threshold))
 }
 
 struct Outcome {

@@ -9,7 +9,7 @@ use signer_eif::{
 use signer_rules::{bundle::SignedBundle, configuration::SignedConfiguration};
 use signer_terminal::{Failure, Terminal, files};
 
-use super::{VerifyArgs, published::Published};
+use super::{VerifyArgs, published::Published, report::Source};
 
 /// Everything that was given.
 pub(super) struct Given {
@@ -55,6 +55,11 @@ impl Given {
             created: None,
             development: if args.allow_development { Development::Allowed } else { Development::Refused },
         }
+    }
+
+    /// Where the measurements are from.
+    pub(super) fn source(&self) -> Source {
+        self.published.as_ref().map_or(Source::Typed, Published::source)
     }
 
     /// Who stands behind the manifest, and whom its image is for.

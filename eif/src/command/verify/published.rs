@@ -11,7 +11,7 @@ use signer_rules::{
 };
 use signer_terminal::{Failure, Terminal, clean, files, keys::read_public};
 
-use super::ImageArgs;
+use super::{ImageArgs, report::Source};
 
 /// A manifest, believed or not: [`Self::checks`] says.
 pub(super) struct Published {
@@ -21,8 +21,8 @@ pub(super) struct Published {
 
 /// What is known of who signed it.
 enum Signatures {
-    /// Nobody said who should have.
-    NotAsked,
+    /// Nobody said who should have. The caller may have said that this does not matter.
+    NotAsked { accepted: bool },
     /// Enough of the signers.
     Enough { threshold: usize, signers: usize },
     /// Not enough, or a signature that does not hold.
@@ -43,7 +43,8 @@ impl Published {
                  more than that this image runs.",
                 path.display()
             ));
-            return Ok(Some(Self { manifest, signatures: Signatures::NotAsked }));
+            let signatures = Signatures::NotAsked { accepted: args.unsigned_manifest };
+            return Ok(Some(Self { manifest, signatures }));
         }
         let keys =
             args.manifest_signers.iter().map(|text| read_public(text)).collect::<Result<Vec<_>, _>>()?;
@@ -56,6 +57,14 @@ impl Published {
             Err(error) => return Err(failed(error.to_string())),
         };
         Ok(Some(Self { manifest, signatures }))
+    }
+
+    /// Who says what the image measures.
+    pub(super) fn source(&self) -> Source {
+        match self.signatures {
+            Signatures::NotAsked { .. } => Source::AnyonesManifest,
+            Signatures::Enough { .. } | Signatures::Refused { .. } => Source::SignedManifest,
+        }
     }
 
     /// What the image measures.
@@ -74,8 +83,11 @@ impl Published {
         const NAME: &str = "manifest signers";
         let wanted = |threshold, signers| format!("at least {threshold} of {signers}");
         let signed = match &self.signatures {
-            Signatures::NotAsked => {
-                Check::shown(NAME, "NOT VERIFIED: give --manifest-signer and --manifest-threshold")
+            Signatures::NotAsked { accepted: true } => {
+                Check::shown(NAME, "NOT VERIFIED: --unsigned-manifest accepts anyone's")
+            }
+            Signatures::NotAsked { accepted: false } => {
+                Check::not_checked(NAME, "signed by whom you trust", "nobody was named")
             }
             Signatures::Enough { threshold, signers } => Check::pass(NAME, wanted(threshold, signers)),
             Signatures::Refused { threshold, signers, reason } => {

@@ -7,12 +7,50 @@ use signer_terminal::{EXIT_FAILED, EXIT_USAGE, Report, Style};
 /// Nothing wrong, and nothing compared.
 const EXIT_SIGNATURE_ONLY: u8 = 3;
 
-/// Everything was asked for.
-pub(super) fn full(answer: &Answer, examination: &Examination, style: Style) -> Report {
-    let (verdict, exit) = match examination.outcome() {
-        Outcome::Match => {
-            (style.good("MATCH: this is the published image, under the authority you expect."), 0)
+/// What a match is a match with.
+#[derive(Clone, Copy)]
+pub(super) struct Claim {
+    /// Whose measurements were compared.
+    pub(super) measurements: Source,
+    /// Whether documents were believed under AWS's root.
+    pub(super) is_aws: bool,
+}
+
+/// Where measurements are from.
+#[derive(Clone, Copy)]
+pub(super) enum Source {
+    /// The command line.
+    Typed,
+    /// A manifest, judged by whom the caller trusts to sign it.
+    SignedManifest,
+    /// A manifest that may be anyone's.
+    AnyonesManifest,
+}
+
+impl Claim {
+    /// The sentence for a match. It says no more than what was checked.
+    fn sentence(self, style: Style) -> String {
+        let image = match self.measurements {
+            Source::SignedManifest => "the published image",
+            Source::Typed => "the image with the PCRs you gave",
+            Source::AnyonesManifest => "the image of a manifest whose signers were NOT verified",
+        };
+        let text = format!("MATCH: this is {image}, under the authority you expect");
+        match (self.is_aws, self.measurements) {
+            (false, _) => style.caution(&format!(
+                "{text}, as far as the given --root can be believed: it is NOT AWS's, so nothing is proven \
+                 about AWS hardware."
+            )),
+            (true, Source::AnyonesManifest) => style.caution(&format!("{text}.")),
+            (true, Source::Typed | Source::SignedManifest) => style.good(&format!("{text}.")),
         }
+    }
+}
+
+/// Everything was asked for.
+pub(super) fn full(answer: &Answer, examination: &Examination, claim: Claim, style: Style) -> Report {
+    let (verdict, exit) = match examination.outcome() {
+        Outcome::Match => (claim.sentence(style), 0),
         Outcome::Mismatch => (mismatch(examination, style), EXIT_FAILED),
         Outcome::Incomplete => (incomplete(&examination.not_checked(), style), EXIT_USAGE),
     };
@@ -70,6 +108,11 @@ fn missing(open: &[&str]) -> Vec<&'static str> {
     if any(&["PCR0", "PCR1", "PCR2"]) {
         missing.push("give measurements: --manifest FILE, or --pcr0, --pcr1 and --pcr2");
     }
+    if any(&["manifest signers"]) {
+        missing.push(
+            "say who may sign the manifest: --manifest-signer KEY (--unsigned-manifest accepts anyone's)",
+        );
+    }
     if any(&["statement digest"]) {
         missing
             .push("give the whole answer of GET /v1/attestation, whose statement the document vouches for");
@@ -89,5 +132,19 @@ mod tests {
         let text = incomplete(&["PCR0", "authority"], signer_terminal::Terminal::plain().style());
         assert!(text.contains("--manifest") && text.contains("--config"), "{text}");
         assert!(missing(&["statement digest"])[0].contains("GET /v1/attestation"));
+        assert!(missing(&["manifest signers"])[0].contains("--manifest-signer"));
+    }
+
+    #[test]
+    fn a_match_claims_what_was_checked() {
+        let style = signer_terminal::Terminal::plain().style();
+        let sentence = |measurements, is_aws| Claim { measurements, is_aws }.sentence(style);
+        let published = "MATCH: this is the published image, under the authority you expect.";
+        assert_eq!(sentence(Source::SignedManifest, true), published);
+        assert!(!sentence(Source::Typed, true).contains("published"));
+        assert!(!sentence(Source::AnyonesManifest, true).contains("published"));
+        for source in [Source::SignedManifest, Source::Typed, Source::AnyonesManifest] {
+            assert!(sentence(source, false).contains("NOT AWS's"));
+        }
     }
 }
