@@ -148,9 +148,10 @@ pub fn clean(text: &str) -> String {
     cleaned
 }
 
-/// The same, line by line.
+/// The same, line by line. The first stands behind its heading; the others are indented, so that none of them passes for a
+/// line of ours if the text quotes a stranger.
 fn clean_lines(text: &str) -> String {
-    text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
+    text.split('\n').map(clean).collect::<Vec<_>>().join("\n  ")
 }
 
 /// Whether a character could move the cursor, change colours, or reorder letters.
@@ -198,7 +199,7 @@ mod tests {
 
     #[test]
     fn lines_of_errors_are_cleaned_and_kept() {
-        assert_eq!(clean_lines("a\x1b[2J\nb\u{9b}1m\r\n"), "a\\u{1b}[2J\nb\\u{9b}1m\\u{d}\n");
+        assert_eq!(clean_lines("a\x1b[2J\nb\u{9b}1m\r"), "a\\u{1b}[2J\n  b\\u{9b}1m\\u{d}");
     }
 
     #[test]
