@@ -62,9 +62,21 @@ pub async fn run(site: &Site, report: &mut Report, tools: &Tools, parts: &Parts)
 async fn image(site: &Site, parts: &Parts) -> Result<(Image, Shown), Error> {
     let image = parts.assemble(site, NAME, &parts.enclave()).await?;
     let bytes = fs::metadata(&image.eif)?.len();
+    let sections = image.measured["Sections"].as_array().ok_or("no sections")?;
+    let ramdisks: Vec<_> = sections
+        .iter()
+        .filter(|section| section["Kind"] == "ramdisk")
+        .map(|section| &section["Size"])
+        .collect();
+    let [boot, application] = ramdisks.as_slice() else {
+        return Err(format!("not two ramdisks: {}", image.measured).into());
+    };
     let shown = Shown::new(
-        format!("{bytes} bytes, PCR0 {}", short(text(&image.measured, "/Measurements/PCR0")?)),
-        json!({"bytes": bytes, "measured": image.measured}),
+        format!(
+            "{bytes} bytes, ramdisks {boot} and {application}, PCR0 {}",
+            short(text(&image.measured, "/Measurements/PCR0")?)
+        ),
+        json!({"bytes": bytes, "ramdisks": ramdisks, "measured": image.measured}),
     );
     Ok((image, shown))
 }
