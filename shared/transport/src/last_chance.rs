@@ -140,7 +140,7 @@ mod tests {
             }
         }
         let mut miser = Miser(0);
-        let refused = write_within(&mut miser, &[0; 1 << 20], Duration::from_millis(50)).unwrap_err();
+        let refused = write_within(&mut miser, &[0; 1 << 14], Duration::from_millis(50)).unwrap_err();
         assert_eq!(refused.kind(), io::ErrorKind::TimedOut);
         assert!(miser.0 < 1 << 10);
     }
