@@ -163,6 +163,8 @@ fn signals_are_passed_on() {
         );
         let supervisor = Supervisor::around(&script);
         wait_for(&ready);
+        // Before it takes signals for the child, this one would end the supervisor, which is not PID 1 here.
+        wait_until_blocked(supervisor.process.id());
         kill(Pid::from_raw(i32::try_from(supervisor.process.id()).unwrap()), signal).unwrap();
         let lines = supervisor.lines();
         fs::remove_file(ready).unwrap();
@@ -180,6 +182,19 @@ fn a_program_that_closes_its_output_goes_on() {
 fn a_program_that_is_not_there_is_an_error() {
     let error = supervise::start(Command::new("/nowhere/enclave")).err().unwrap();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
+}
+
+fn wait_until_blocked(process: u32) {
+    let started = Instant::now();
+    let blocks = || {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap().trim().to_owned();
+        mask.contains(|digit| digit != '0')
+    };
+    while !blocks() {
+        assert!(started.elapsed() < Duration::from_secs(20));
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn wait_for(file: &Path) {
