@@ -8,6 +8,7 @@
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
 //! - [`configuration`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
+//! - [`sealed_object`]: what can be read of a sealed object without its key;
 //! - [`statement`]: what an attestation document vouches for.
 
 #![cfg_attr(
@@ -30,5 +31,6 @@ pub mod hex_bytes;
 pub mod keyring_request;
 pub mod name;
 pub mod policy;
+pub mod sealed_object;
 pub mod statement;
 pub mod timestamp;
