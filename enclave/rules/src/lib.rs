@@ -32,3 +32,4 @@ pub mod name;
 pub mod policy;
 pub mod statement;
 pub mod timestamp;
+pub mod token;
