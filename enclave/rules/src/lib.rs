@@ -34,3 +34,4 @@ pub mod policy;
 pub mod sealed_object;
 pub mod statement;
 pub mod timestamp;
+pub mod token;
