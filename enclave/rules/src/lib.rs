@@ -8,6 +8,7 @@
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
 //! - [`configuration`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
+//! - [`http_signature`]: requests and answers signed by RFC 9421;
 //! - [`statement`]: what an attestation document vouches for.
 
 #![cfg_attr(
@@ -27,6 +28,7 @@ pub mod chain;
 pub mod configuration;
 pub mod dsse;
 pub mod hex_bytes;
+pub mod http_signature;
 pub mod keyring_request;
 pub mod name;
 pub mod policy;
