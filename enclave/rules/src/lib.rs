@@ -9,6 +9,7 @@
 //! - [`configuration`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
 //! - [`sealed_object`]: what can be read of a sealed object without its key;
+//! - [`http_signature`]: requests and answers signed by RFC 9421;
 //! - [`statement`]: what an attestation document vouches for.
 
 #![cfg_attr(
@@ -28,6 +29,7 @@ pub mod chain;
 pub mod configuration;
 pub mod dsse;
 pub mod hex_bytes;
+pub mod http_signature;
 pub mod keyring_request;
 pub mod name;
 pub mod policy;
