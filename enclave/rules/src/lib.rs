@@ -8,7 +8,8 @@
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
 //! - [`configuration`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
-//! - [`statement`]: what an attestation document vouches for.
+//! - [`statement`]: what an attestation document vouches for;
+//! - [`audit`]: the log of what was decided, and whether it is whole.
 
 #![cfg_attr(
     not(test),
@@ -21,6 +22,7 @@
     )
 )]
 
+pub mod audit;
 pub mod authority;
 pub mod bundle;
 pub mod chain;
