@@ -11,6 +11,8 @@
 //! - [`sealed_object`]: what can be read of a sealed object without its key;
 //! - [`http_signature`]: requests and answers signed by RFC 9421;
 //! - [`statement`]: what an attestation document vouches for.
+//! - [`statement`]: what an attestation document vouches for;
+//! - [`audit`]: the log of what was decided, and whether it is whole.
 
 #![cfg_attr(
     not(test),
@@ -23,6 +25,7 @@
     )
 )]
 
+pub mod audit;
 pub mod authority;
 pub mod bundle;
 pub mod chain;
