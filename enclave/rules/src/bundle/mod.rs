@@ -263,4 +263,6 @@ fn field(field: &str, problem: &str) -> BundleError {
 }
 
 #[cfg(test)]
+mod schema_tests;
+#[cfg(test)]
 mod tests;

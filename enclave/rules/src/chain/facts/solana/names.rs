@@ -162,3 +162,52 @@ fn associated(instruction: &AssociatedTokenInstruction) -> &'static str {
         I::RecoverNested { .. } => "associated_token_account.recover_nested",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::chain::{
+        facts::{SolanaAccount, SolanaAccountKey, TokenAuthority},
+        solana::SolanaAddress,
+    };
+
+    #[test]
+    fn names_are_those_that_facts_write() {
+        let address = SolanaAddress::new([1; 32]);
+        let account = SolanaAccount::Static(SolanaAccountKey { address, signer: false, writable: true });
+        let revoke = TokenInstruction::Revoke { source: account, authority: account };
+        let authority = TokenInstruction::SetAuthority {
+            account,
+            authority: account,
+            authority_type: TokenAuthority::Pause,
+            new_authority: None,
+        };
+        let close = TokenInstruction::InitializeAccount3 { account, mint: account, owner: address };
+        for decoded in [
+            SolanaDecodedInstruction::ComputeBudget(ComputeBudgetInstruction::SetComputeUnitLimit {
+                units: 1,
+            }),
+            SolanaDecodedInstruction::System(SystemInstruction::UpgradeNonceAccount { nonce: account }),
+            SolanaDecodedInstruction::System(SystemInstruction::Assign { account, owner: address }),
+            SolanaDecodedInstruction::Token(revoke.clone()),
+            SolanaDecodedInstruction::Token2022(revoke),
+            SolanaDecodedInstruction::Token2022(authority),
+            SolanaDecodedInstruction::Token(close),
+        ] {
+            let json = serde_json::to_value(&decoded).unwrap();
+            let text = |member: &str| json[member].as_str().map(str::to_owned).unwrap_or_default();
+            assert_eq!(decoded.name(), format!("{}.{}", text("program"), text("instruction")));
+            assert!(SOLANA_INSTRUCTIONS.contains(&decoded.name()));
+            assert_ne!(json["instruction"], Value::Null);
+        }
+    }
+
+    #[test]
+    fn no_name_is_there_twice() {
+        assert_eq!(SOLANA_INSTRUCTIONS.iter().collect::<HashSet<_>>().len(), SOLANA_INSTRUCTIONS.len());
+    }
+}
