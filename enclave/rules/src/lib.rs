@@ -8,9 +8,8 @@
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
 //! - [`configuration`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
-//! - [`sealed_object`]: what can be read of a sealed object without its key;
 //! - [`http_signature`]: requests and answers signed by RFC 9421;
-//! - [`statement`]: what an attestation document vouches for.
+//! - [`sealed_object`]: what can be read of a sealed object without its key;
 //! - [`statement`]: what an attestation document vouches for;
 //! - [`audit`]: the log of what was decided, and whether it is whole.
 
