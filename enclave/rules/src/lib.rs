@@ -6,7 +6,7 @@
 //!
 //! - [`chain`]: strict parsers from bytes to [`chain::Facts`], and back to signed transactions;
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
-//! - [`configuration`], [`bundle`]: what the admins sign;
+//! - [`configuration`], [`transition`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
 //! - [`statement`]: what an attestation document vouches for.
 
@@ -32,3 +32,4 @@ pub mod name;
 pub mod policy;
 pub mod statement;
 pub mod timestamp;
+pub mod transition;
