@@ -6,7 +6,7 @@
 //!
 //! - [`chain`]: strict parsers from bytes to [`chain::Facts`], and back to signed transactions;
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
-//! - [`configuration`], [`bundle`]: what the admins sign;
+//! - [`configuration`], [`transition`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
 //! - [`http_signature`]: requests and answers signed by RFC 9421;
 //! - [`sealed_object`]: what can be read of a sealed object without its key;
@@ -39,3 +39,4 @@ pub mod sealed_object;
 pub mod statement;
 pub mod timestamp;
 pub mod token;
+pub mod transition;

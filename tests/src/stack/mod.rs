@@ -433,6 +433,7 @@ pub fn sign_configuration(
         format: configuration::FORMAT.into(),
         epoch: 0,
         genesis: Genesis { appliance_id: HexBytes([appliance; 32]), admins: admin_keys, threshold: 2 },
+        transitions: Vec::new(),
         kms: Kms { shares: keys.iter().map(|keys| Share { keys: keys.iter().map(key).collect() }).collect() },
         longest_bundle_lifetime_days: 90,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
