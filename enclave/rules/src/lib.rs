@@ -32,4 +32,3 @@ pub mod name;
 pub mod policy;
 pub mod statement;
 pub mod timestamp;
-pub mod token;
