@@ -103,6 +103,8 @@ mod tests {
             least_configuration_epoch: 0,
             keyrings: Vec::new(),
             clients: Vec::new(),
+            approvers: Vec::new(),
+            abis: Vec::new(),
             wallet_groups: Vec::new(),
             rules: Vec::new(),
         };

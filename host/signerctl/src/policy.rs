@@ -155,6 +155,8 @@ fn init(args: &InitArgs, terminal: &Terminal) -> Result<Report, Failure> {
         least_configuration_epoch: configuration.configuration.epoch,
         keyrings: args.keyrings.clone(),
         clients: args.clients.clone(),
+        approvers: Vec::new(),
+        abis: Vec::new(),
         wallet_groups: args
             .groups
             .as_deref()
@@ -347,8 +349,11 @@ fn rows(file: &str, bundle: &Bundle, payload: &[u8]) -> Vec<(&'static str, Strin
         rows.push(("keyring", format!("{}={}", keyring.id, keyring.fingerprint)));
     }
     for client in &bundle.clients {
-        let ClientAuth::None = client.auth;
-        rows.push(("client", format!("{}, without any proof of who it is", client.id)));
+        let proof = match &client.auth {
+            ClientAuth::None => "without any proof of who it is".to_owned(),
+            ClientAuth::Keys(keys) => format!("with {} keys", keys.len()),
+        };
+        rows.push(("client", format!("{}, {proof}", client.id)));
     }
     for group in &bundle.wallet_groups {
         rows.push(("group", format!("@{}: {} wallets", group.id, group.wallets.len())));
@@ -389,7 +394,8 @@ fn parse_keyring(text: &str) -> Result<Keyring, String> {
 fn parse_client(text: &str) -> Result<Client, String> {
     match text.split_once(':') {
         Some((id, "none")) => {
-            Ok(Client { id: id.parse().map_err(|error| format!("{error}"))?, auth: ClientAuth::None })
+            let id = id.parse().map_err(|error| format!("{error}"))?;
+            Ok(Client { id, auth: ClientAuth::None, roles: Vec::new(), sessions: None })
         }
         _ => Err("write NAME:none".to_owned()),
     }

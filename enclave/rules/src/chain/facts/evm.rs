@@ -1,7 +1,7 @@
 //! Facts of what EVM chains understand.
 
 use ruint::aliases::U256;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::chain::evm::EvmAddress;
 use crate::chain::signed::{decimal, hex_bytes, hex_words, optional_hex, prefixed};
@@ -47,7 +47,7 @@ pub struct EvmTransactionFacts {
 }
 
 /// The type of an EVM transaction (EIP-2718).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EvmTransactionKind {
     /// Untyped, with or without EIP-155.

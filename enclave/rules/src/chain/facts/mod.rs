@@ -14,10 +14,10 @@ pub use evm::{
     EvmTransactionFacts, EvmTransactionKind,
 };
 pub use solana::{
-    AssociatedTokenInstruction, ComputeBudgetInstruction, MemoInstruction, MemoVersion, SolanaAccount,
-    SolanaAccountKey, SolanaDecodedInstruction, SolanaFees, SolanaInstruction, SolanaMessageVersion,
-    SolanaOffchainFormat, SolanaOffchainMessageFacts, SolanaTableLookup, SolanaTransactionFacts,
-    SystemInstruction, TokenAuthority, TokenInstruction,
+    AssociatedTokenInstruction, ComputeBudgetInstruction, MemoInstruction, MemoVersion, SOLANA_INSTRUCTIONS,
+    SolanaAccount, SolanaAccountKey, SolanaDecodedInstruction, SolanaFees, SolanaInstruction,
+    SolanaMessageVersion, SolanaOffchainFormat, SolanaOffchainMessageFacts, SolanaTableLookup,
+    SolanaTransactionFacts, SystemInstruction, TokenAuthority, TokenInstruction,
 };
 pub use typed_data::{EvmTypedDataFacts, TypedDataDomain, TypedField, TypedInt, TypedValue};
 

@@ -1,6 +1,7 @@
 //! Facts of what Solana understands.
 
 mod instructions;
+mod names;
 mod offchain;
 
 use std::fmt::Display;
@@ -11,6 +12,7 @@ pub use instructions::{
     AssociatedTokenInstruction, ComputeBudgetInstruction, MemoInstruction, MemoVersion,
     SolanaDecodedInstruction, SystemInstruction, TokenAuthority, TokenInstruction,
 };
+pub use names::SOLANA_INSTRUCTIONS;
 pub use offchain::{SolanaOffchainFormat, SolanaOffchainMessageFacts};
 
 use crate::chain::signed::{base58, hex_bytes};
