@@ -32,6 +32,7 @@ pub mod http_signature;
 pub mod keyring_request;
 pub mod name;
 pub mod policy;
+pub mod replay;
 pub mod statement;
 pub mod timestamp;
 pub mod token;
