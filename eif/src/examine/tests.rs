@@ -96,6 +96,7 @@ fn configuration() -> SignedConfiguration {
             admins: vec![AdminKey::from(key.verifying_key())],
             threshold: 1,
         },
+        transitions: Vec::new(),
         kms: Kms { shares: vec![Share { keys: vec![kms_key] }] },
         longest_bundle_lifetime_days: 90,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },

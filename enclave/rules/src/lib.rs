@@ -5,11 +5,14 @@
 //! policy that checks out there means the same thing inside.
 //!
 //! - [`chain`]: strict parsers from bytes to [`chain::Facts`], and back to signed transactions;
+//! - [`abi`], [`token`]: what calls of contracts say;
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
-//! - [`configuration`], [`bundle`]: what the admins sign;
+//! - [`configuration`], [`transition`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
 //! - [`http_signature`]: requests and answers signed by RFC 9421;
-//! - [`statement`]: what an attestation document vouches for.
+//! - [`sealed_object`]: what can be read of a sealed object without its key;
+//! - [`statement`]: what an attestation document vouches for;
+//! - [`audit`]: the log of what was decided, and whether it is whole.
 
 #![cfg_attr(
     not(test),
@@ -22,6 +25,8 @@
     )
 )]
 
+pub mod abi;
+pub mod audit;
 pub mod authority;
 pub mod bundle;
 pub mod chain;
@@ -33,6 +38,8 @@ pub mod keyring_request;
 pub mod name;
 pub mod policy;
 pub mod replay;
+pub mod sealed_object;
 pub mod statement;
 pub mod timestamp;
 pub mod token;
+pub mod transition;

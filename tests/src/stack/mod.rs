@@ -1,6 +1,7 @@
 //! A whole appliance on one machine: the real host and `signerctl`, an emulated enclave as a process
 //! of its own, and a KMS emulator in this process, whose faults a test can choose.
 
+mod client;
 mod http;
 mod process;
 mod recover;
@@ -28,6 +29,7 @@ use signer_rules::{
 };
 use tokio::time::sleep;
 
+pub use client::{Client, Exchanged, Secret};
 pub use http::{Reply, request, request_elsewhere};
 pub use process::{Process, binary};
 pub use recover::recover_evm_address;
@@ -408,11 +410,12 @@ impl Drop for Stack {
     }
 }
 
-/// Rules that allow the client everything, authorizations for every chain among it.
+/// Rules that allow the client everything, authorizations for every chain among it, and different transactions of one
+/// nonce.
 pub fn allow_everything() -> Value {
     let operations: Vec<&str> = bundle::Operation::ALL.iter().map(|operation| operation.as_str()).collect();
     json!([
-        {"id": "everything", "effect": "allow", "operations": operations},
+        {"id": "everything", "effect": "allow", "operations": operations, "nonce": "unguarded"},
         {"id": "every-chain", "effect": "allow", "operations": ["evm.authorization"], "chain_ids": [0]},
     ])
 }
@@ -430,6 +433,7 @@ pub fn sign_configuration(
         format: configuration::FORMAT.into(),
         epoch: 0,
         genesis: Genesis { appliance_id: HexBytes([appliance; 32]), admins: admin_keys, threshold: 2 },
+        transitions: Vec::new(),
         kms: Kms { shares: keys.iter().map(|keys| Share { keys: keys.iter().map(key).collect() }).collect() },
         longest_bundle_lifetime_days: 90,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },

@@ -24,7 +24,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-pub use abi::{Abi, MAX_FUNCTIONS, MAX_SIGNATURE};
+pub use abi::{Abi, MAX_FUNCTIONS};
 pub use client::{
     Approver, Client, ClientAuth, ClientKey, KeyAlgorithm, KeyBytes, MAX_KEYS, MAX_ROLES, SESSION_RANGE_S,
     Sessions,
@@ -159,12 +159,9 @@ pub enum BundleError {
 impl SignedBundle {
     /// Verifies an envelope against the quorum of the configuration.
     pub fn verify(envelope: &[u8], configuration: &SignedConfiguration) -> Result<Self, BundleError> {
-        let genesis = &configuration.configuration.genesis;
-        let payload = Envelope::from_json(envelope)?.verify(
-            PAYLOAD_TYPE,
-            &genesis.admins,
-            usize::from(genesis.threshold),
-        )?;
+        let quorum = &configuration.quorum;
+        let payload =
+            Envelope::from_json(envelope)?.verify(PAYLOAD_TYPE, quorum.admins(), quorum.threshold())?;
         let bundle = Bundle::from_json(&payload)?;
         if bundle.authority != configuration.authority {
             return Err(BundleError::ForeignAuthority {
