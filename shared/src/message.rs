@@ -89,13 +89,15 @@ pub struct ApiRequest {
 }
 
 /// The request headers that the host forwards; the enclave refuses any other.
-pub const FORWARDED_HEADERS: [&str; 7] = [
+pub const FORWARDED_HEADERS: [&str; 9] = [
     "authorization",
     "content-digest",
     "content-encoding",
     "content-type",
     "signature",
     "signature-input",
+    "signer-approval",
+    "signer-session",
     "x-request-id",
 ];
 

@@ -27,6 +27,7 @@ fn statement(configuration: &SignedConfiguration) -> Statement {
         policy_version: 3,
         policy_digest: HexBytes([5; 32]),
         identity_key: HexBytes(SigningKey::from_bytes(&[6; 32]).verifying_key().to_bytes()),
+        session_key: None,
         keyrings: vec![],
         created_keyring: Some(keyring()),
         kms_trust: KmsTrust::Amazon,

@@ -37,6 +37,7 @@ pub mod http_signature;
 pub mod keyring_request;
 pub mod name;
 pub mod policy;
+pub mod replay;
 pub mod sealed_object;
 pub mod statement;
 pub mod timestamp;
