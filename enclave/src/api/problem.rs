@@ -54,6 +54,8 @@ pub enum Code {
     KmsFailed,
     /// The NSM failed.
     NsmFailed,
+    /// The host does not store the audit log.
+    AuditNotStored,
     /// There is no time to judge by.
     ClockUnavailable,
     /// A primitive failed, which should not happen.
@@ -86,6 +88,7 @@ impl Code {
             Self::KeyringMissing => (503, "keyring_missing", "The keyring is not there", Some(5)),
             Self::KmsFailed => (503, "kms_failed", "KMS did not release a key", Some(5)),
             Self::NsmFailed => (503, "nsm_failed", "The security module failed", Some(5)),
+            Self::AuditNotStored => (503, "audit_not_stored", "The audit log is not stored", Some(5)),
             Self::ClockUnavailable => (503, "clock_unavailable", "The enclave has no time", Some(5)),
         }
     }

@@ -1,6 +1,6 @@
 //! Who this boot is: a random id and a key that never leaves and is never stored.
 
-use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signer, SigningKey};
 use signer_rules::hex_bytes::HexBytes;
 
 use super::{Nsm, NsmError};
@@ -22,6 +22,11 @@ impl Identity {
     /// Random for each boot.
     pub fn boot_id(&self) -> HexBytes<16> {
         self.boot_id
+    }
+
+    /// Signs something that the boot says of itself. Its first bytes must name what it is.
+    pub fn sign(&self, message: &[u8]) -> HexBytes<64> {
+        HexBytes(self.key.sign(message).to_bytes())
     }
 
     /// The Ed25519 public key.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use signer_rules::{
     authority::{AdminKey, AuthorityId, Genesis},
     configuration::{
-        self, Clock, Configuration, ConfigurationError, FORMAT, Kms, KmsKey, PAYLOAD_TYPE, Share,
+        self, Audit, Clock, Configuration, ConfigurationError, FORMAT, Kms, KmsKey, PAYLOAD_TYPE, Share,
         SignedConfiguration,
     },
     dsse::{DsseError, Envelope},
@@ -102,6 +102,7 @@ fn init(args: &InitArgs) -> Result<Report, Failure> {
         kms: Kms { shares: shares(args)? },
         longest_bundle_lifetime_days: args.bundle_lifetime_days,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
+        audit: Audit { longest_unstored_s: 60, witness_s: 60 },
     };
     let authority = configuration.validate().map_err(Failure::new)?;
     let payload = serde_json::to_vec_pretty(&configuration).map_err(Failure::new)?;
@@ -221,6 +222,11 @@ fn rows(
     rows.push((
         "clock",
         format!("every {} s, drift up to {} ms", clock.resynchronise_s, clock.longest_drift_ms),
+    ));
+    let audit = configuration.audit;
+    rows.push((
+        "audit log",
+        format!("stored within {} s, witnessed every {} s", audit.longest_unstored_s, audit.witness_s),
     ));
     rows
 }
