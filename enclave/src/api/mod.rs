@@ -23,7 +23,10 @@ use signer_shared::message::{ApiRequest, ApiResponse, FORWARDED_HEADERS, Header,
 
 pub use problem::{Code, Problem};
 
-use crate::boot::{Enclave, Kind, ProvisionError, Ready, State, is_allowed};
+use crate::{
+    audit::NotStored,
+    boot::{Enclave, Kind, ProvisionError, Ready, State, is_allowed},
+};
 use answer::{Asked, Reply, sign_answer};
 use objects::{Objects, ObjectsError};
 use problem::header;
@@ -67,6 +70,12 @@ pub enum Stop {
 impl<P: Into<Problem>> From<P> for Stop {
     fn from(problem: P) -> Self {
         Self::Problem(problem.into())
+    }
+}
+
+impl From<NotStored> for Problem {
+    fn from(error: NotStored) -> Self {
+        Self::new(Code::AuditNotStored, error.to_string())
     }
 }
 
@@ -137,10 +146,13 @@ async fn route(enclave: &Arc<Enclave>, call: Call) -> Result<Reply, Stop> {
     answer.map(Reply::from)
 }
 
-/// The enclave, if it signs.
+/// The enclave, if it signs, and if what it decides can be recorded.
 fn ready(enclave: &Enclave) -> Result<Arc<Ready>, Problem> {
     match enclave.state() {
-        State::Ready(ready) if is_allowed(Kind::Wallets, signer_shared::message::Phase::Ready) => Ok(ready),
+        State::Ready(ready) if is_allowed(Kind::Wallets, signer_shared::message::Phase::Ready) => {
+            enclave.may_record(&ready.configured)?;
+            Ok(ready)
+        }
         State::Configured(configured) if !configured.bundle.bundle.keyrings.is_empty() => Err(Problem::new(
             Code::KeyringMissing,
             "a keyring of the policy bundle is not open; the operator sees why in /v1/status",

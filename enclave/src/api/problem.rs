@@ -60,6 +60,8 @@ pub enum Code {
     KmsFailed,
     /// The NSM failed.
     NsmFailed,
+    /// The host does not store the audit log.
+    AuditNotStored,
     /// There is no time to judge by.
     ClockUnavailable,
     /// No more nonces or limits can be remembered.
@@ -98,6 +100,7 @@ impl Code {
             Self::KmsFailed => (503, "kms_failed", "KMS did not release a key", Some(5)),
             Self::NsmFailed => (503, "nsm_failed", "The security module failed", Some(5)),
             Self::GuardFull => (503, "guard_full", "The enclave can remember no more", Some(60)),
+            Self::AuditNotStored => (503, "audit_not_stored", "The audit log is not stored", Some(5)),
             Self::ClockUnavailable => (503, "clock_unavailable", "The enclave has no time", Some(5)),
         }
     }

@@ -1,6 +1,7 @@
 //! From power-on to signing: `Booting`, `Configured`, `Ready`, each made from the one before.
 
 mod attest;
+mod audit_log;
 mod phase;
 mod provision;
 
@@ -20,6 +21,7 @@ use signer_shared::message::{KeyringStatus, Phase, Status};
 use tokio::sync::{Notify, Semaphore};
 
 pub use attest::{AttestError, Attested};
+pub use audit_log::PageError;
 pub use phase::{Kind, is_allowed};
 pub use provision::{Adoption, ProvisionError};
 
@@ -34,6 +36,7 @@ use crate::{
     wallet::Keyring,
 };
 use attest::RecentDocument;
+use audit_log::Witnessed;
 
 /// One boot of the enclave: what every connection works on.
 pub struct Enclave {
@@ -43,6 +46,7 @@ pub struct Enclave {
     identity: Identity,
     audit: Audit,
     authenticator: Authenticator,
+    witnessed: Mutex<Witnessed>,
     kms: Kms,
     trust: Trust,
     state: RwLock<State>,
@@ -142,8 +146,9 @@ impl Enclave {
             nsm,
             clock,
             events,
+            audit: Audit::new(identity.boot_id()),
+            witnessed: Mutex::default(),
             identity,
-            audit: Audit::default(),
             authenticator: Authenticator::new(boot_ms),
             kms,
             trust,
@@ -232,6 +237,7 @@ impl Enclave {
             keyrings: configured.map(Configured::keyring_statuses).unwrap_or_default(),
             signatures: self.signatures.load(Ordering::Relaxed),
             audit_head: self.audit.head().sequence,
+            audit: self.audit_status(configured),
             problem: self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
