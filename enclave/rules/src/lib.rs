@@ -9,6 +9,7 @@
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
 //! - [`configuration`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
+//! - [`limits`]: what was decided before, and what follows from it;
 //! - [`statement`]: what an attestation document vouches for.
 
 #![cfg_attr(
@@ -30,6 +31,7 @@ pub mod configuration;
 pub mod dsse;
 pub mod hex_bytes;
 pub mod keyring_request;
+pub mod limits;
 pub mod name;
 pub mod policy;
 pub mod statement;
