@@ -9,7 +9,7 @@
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
 //! - [`configuration`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
-//! - [`limits`]: what was decided before, and what follows from it;
+//! - [`limits`], [`nonce_guard`], [`replay`]: what was decided before, and what follows from it;
 //! - [`statement`]: what an attestation document vouches for.
 
 #![cfg_attr(
@@ -33,7 +33,10 @@ pub mod hex_bytes;
 pub mod keyring_request;
 pub mod limits;
 pub mod name;
+pub mod nonce_guard;
 pub mod policy;
+pub mod replay;
+pub mod request_digest;
 pub mod statement;
 pub mod timestamp;
 pub mod token;
