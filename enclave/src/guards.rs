@@ -278,7 +278,8 @@ mod tests {
 
     #[test]
     fn a_limit_holds_and_the_same_transaction_is_free() {
-        let limit = json!({"limits": [{"window_s": 3600, "most": {"native": "10"}, "after_restart": "open"}]});
+        let limit =
+            json!({"limits": [{"window_s": 3600, "most": {"native": "10"}, "after_restart": "open"}]});
         let scene = scene(&limit);
         assert_eq!(scene.admit(START_MS, 0, 6, 1), Ok(()));
         assert_eq!(scene.admit(START_MS, 0, 6, 1), Ok(()), "the same bytes");

@@ -28,8 +28,7 @@ pub(super) fn admit<'a>(
 ) -> Result<&'a Name, (Option<&'a Name>, Obstacle)> {
     let mut first = None;
     for rule in candidates {
-        let admitted =
-            approved(ready, call, query, rule).and_then(|()| enclave.guards().admit(rule, intent));
+        let admitted = approved(ready, call, query, rule).and_then(|()| enclave.guards().admit(rule, intent));
         match admitted {
             Ok(()) => return Ok(rule.id()),
             Err(obstacle) => {

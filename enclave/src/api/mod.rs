@@ -1,6 +1,7 @@
 //! The HTTP API, inside: the host forwards requests as they came, and everything about them is
 //! decided here. One file per resource.
 
+mod admit;
 mod answer;
 mod batch;
 mod decision;
@@ -14,11 +15,11 @@ mod sessions;
 mod sign;
 mod wallets;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest, Sha256};
-use signer_rules::hex_bytes::HexBytes;
+use signer_rules::{audit::Receipt, hex_bytes::HexBytes, http_signature::response::RECEIPT};
 use signer_shared::message::{ApiRequest, ApiResponse, FORWARDED_HEADERS, Header, Listing, Response, Write};
 
 pub use problem::{Code, Problem};
@@ -47,7 +48,11 @@ pub struct Call {
     listing: Option<Listing>,
     /// Computed once: each part of a batch is recorded with it.
     digest: OnceLock<HexBytes<32>>,
+    receipt: Kept,
 }
+
+/// The receipt of the newest record that a request made, for its answer.
+type Kept = Arc<Mutex<Option<Receipt>>>;
 
 /// What a handler does instead of answering with success.
 #[derive(Debug)]
@@ -92,8 +97,12 @@ pub type Answer = Result<ApiResponse, Stop>;
 pub async fn handle(enclave: &Arc<Enclave>, request: ApiRequest) -> Response {
     let request_id = request_id(&request.headers).map(str::to_owned);
     let asked = Asked::new(&request);
+    let mut receipt = Kept::default();
     let reply = match Call::new(request) {
-        Ok(call) => route(enclave, call).await,
+        Ok(call) => {
+            receipt = call.receipt.clone();
+            route(enclave, call).await
+        }
         Err(problem) => Err(problem.into()),
     };
     let Reply { mut response, evident } = match reply {
@@ -102,6 +111,9 @@ pub async fn handle(enclave: &Arc<Enclave>, request: ApiRequest) -> Response {
         Err(Stop::Objects(names)) => return Response::NeedObjects { names },
         Err(Stop::Listing { prefix, after, limit }) => return Response::NeedListing { prefix, after, limit },
     };
+    if let Some(receipt) = *receipt.lock().unwrap_or_else(PoisonError::into_inner) {
+        response.headers.push(header(RECEIPT, &receipt.to_string()));
+    }
     if asked.wants_signature(evident) {
         sign_answer(enclave, &asked, &mut response);
     }
@@ -195,6 +207,7 @@ impl Call {
             objects: Objects::new(request.objects)?,
             listing: request.listing,
             digest: OnceLock::new(),
+            receipt: Kept::default(),
         })
     }
 
@@ -217,6 +230,16 @@ impl Call {
     /// SHA-256 of method, path with query, and body, each preceded by its length.
     fn digest(&self) -> HexBytes<32> {
         *self.digest.get_or_init(|| self.compute_digest())
+    }
+
+    /// Keeps the receipt of a record for the answer.
+    fn keep(&self, receipt: Receipt) {
+        *self.receipt.lock().unwrap_or_else(PoisonError::into_inner) = Some(receipt);
+    }
+
+    /// The value of a header.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|header| header.name == name).map(|header| header.value.as_str())
     }
 
     /// The request's id, which the host chose.

@@ -24,11 +24,6 @@ impl Identity {
         self.boot_id
     }
 
-    /// Signs something that the boot says of itself. Its first bytes must name what it is.
-    pub fn sign(&self, message: &[u8]) -> HexBytes<64> {
-        HexBytes(self.key.sign(message).to_bytes())
-    }
-
     /// The Ed25519 public key.
     pub fn public_key(&self) -> HexBytes<32> {
         HexBytes(self.key.verifying_key().to_bytes())

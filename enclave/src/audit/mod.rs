@@ -134,6 +134,9 @@ pub enum Entry<'a> {
         /// The member that could not be understood completely, if that is why nothing was signed.
         #[serde(skip_serializing_if = "Option::is_none")]
         rejected: Option<&'a str>,
+        /// What the rule demands and was not there, if that is why nothing was signed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        obstacle: Option<&'static str>,
         /// What was or would have been signed; where that is long, the part that fits, which says so.
         #[serde(skip_serializing_if = "Option::is_none")]
         facts: Option<&'a RawValue>,

@@ -31,6 +31,7 @@ use crate::{
     auth::{Authenticator, Directory, Realm, SessionKeys},
     clock::Clock,
     events::Events,
+    guards::{Guards, LimitIds},
     kms::{Kms, Trust},
     secret::CryptoError,
     wallet::Keyring,
@@ -46,6 +47,7 @@ pub struct Enclave {
     identity: Identity,
     audit: Audit,
     authenticator: Authenticator,
+    guards: Guards,
     witnessed: Mutex<Witnessed>,
     kms: Kms,
     trust: Trust,
@@ -90,6 +92,8 @@ pub struct Configured {
     pub policy: Policy,
     /// The bundle's clients and their keys.
     pub directory: Directory,
+    /// The limits of the bundle's rules.
+    pub limits: LimitIds,
     /// The keyrings that are open, by name.
     pub keyrings: BTreeMap<Name, Arc<Keyring>>,
     /// The keys of sessions, if the bundle's first keyring is open.
@@ -150,6 +154,7 @@ impl Enclave {
             witnessed: Mutex::default(),
             identity,
             authenticator: Authenticator::new(boot_ms),
+            guards: Guards::new(boot_ms),
             kms,
             trust,
             state: RwLock::new(State::Booting),
@@ -188,6 +193,11 @@ impl Enclave {
     /// What this boot remembers of requests.
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator
+    }
+
+    /// What this boot remembers of what it signed.
+    pub fn guards(&self) -> &Guards {
+        &self.guards
     }
 
     /// The NSM.
@@ -282,6 +292,7 @@ impl Configured {
         Ok(Self {
             policy: Policy::new(&bundle.bundle),
             directory: Directory::new(&bundle.bundle),
+            limits: LimitIds::of(&bundle.bundle),
             sessions: first.map(|keyring| SessionKeys::new(keyring)).transpose()?,
             configuration,
             bundle,
