@@ -6,7 +6,7 @@
 //!
 //! - [`chain`]: strict parsers from bytes to [`chain::Facts`], and back to signed transactions;
 //! - [`abi`], [`token`]: what calls of contracts say;
-//! - [`dsse`], [`authority`]: statements signed by k of n admins;
+//! - [`dsse`], [`authority`], [`approval`]: statements signed by k of n;
 //! - [`configuration`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
 //! - [`limits`], [`nonce_guard`], [`replay`]: what was decided before, and what follows from it;
@@ -24,6 +24,7 @@
 )]
 
 pub mod abi;
+pub mod approval;
 pub mod authority;
 pub mod bundle;
 pub mod chain;
