@@ -110,6 +110,7 @@ fn every_entry_is_a_record_to_the_verifier() {
             allowed: true,
             rule: Some(&rule),
             rejected: Some("a.b"),
+            obstacle: Some("limit_reached"),
             facts: Some(&facts),
             item: Some(1),
             policy_version: 1,

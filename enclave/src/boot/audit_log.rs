@@ -64,7 +64,7 @@ impl Enclave {
             head: head.digest,
             time: self.clock.now().ok()?,
         };
-        checkpoint.to_line(|message| HexBytes(self.identity.sign(message)))
+        checkpoint.to_line(|message| signer_rules::hex_bytes::HexBytes(self.identity.sign(message)))
     }
 
     /// Leaves a witness in KMS's log if one is due: once when ready, then as often as the configuration says while there
