@@ -159,12 +159,9 @@ pub enum BundleError {
 impl SignedBundle {
     /// Verifies an envelope against the quorum of the configuration.
     pub fn verify(envelope: &[u8], configuration: &SignedConfiguration) -> Result<Self, BundleError> {
-        let genesis = &configuration.configuration.genesis;
-        let payload = Envelope::from_json(envelope)?.verify(
-            PAYLOAD_TYPE,
-            &genesis.admins,
-            usize::from(genesis.threshold),
-        )?;
+        let quorum = &configuration.quorum;
+        let payload =
+            Envelope::from_json(envelope)?.verify(PAYLOAD_TYPE, quorum.admins(), quorum.threshold())?;
         let bundle = Bundle::from_json(&payload)?;
         if bundle.authority != configuration.authority {
             return Err(BundleError::ForeignAuthority {
