@@ -109,7 +109,9 @@ fn approvals(approvals: &Approvals) -> String {
 fn duration(seconds: u32) -> String {
     let units = [(86_400, "day"), (3_600, "hour"), (60, "minute")];
     let unit = units.into_iter().find(|(length, _)| seconds.is_multiple_of(*length));
-    let (count, name) = unit.map_or((seconds, "second"), |(length, name)| (seconds / length, name));
+    let (count, name) = unit.map_or((seconds, "second"), |(length, name)| {
+        (seconds.checked_div(length).unwrap_or_default(), name)
+    });
     if count == 1 { format!("1 {name}") } else { format!("{count} {name}s") }
 }
 

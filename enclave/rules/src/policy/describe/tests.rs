@@ -10,10 +10,11 @@ const TOKEN: &str = "0x1111111111111111111111111111111111111111";
 const MINT: &str = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA";
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one rule and its line after another")]
 fn every_part_of_a_rule_is_said() {
     let when = |about: &str, condition: Value| {
-        line(json!({"id": "a", "effect": "allow", "operations": ["evm.transaction"], "when": {about: condition}}))
+        line(
+            json!({"id": "a", "effect": "allow", "operations": ["evm.transaction"], "when": {about: condition}}),
+        )
     };
     for (text, expected) in [
         (
@@ -40,14 +41,17 @@ fn every_part_of_a_rule_is_said() {
             ),
         ),
         (
-            when("evm_transaction", json!({
-                "types": ["eip1559"], "recipients": ["self", TOKEN], "contract_creation": false,
-                "value": {"max": "0"}, "selectors": ["0xa9059cbb"], "empty_input": false, "delegates": [TOKEN],
-                "calls": [{"abi": "erc20", "function": "transfer", "arguments": {
-                    "legs[].to": {"in": ["self"]}, "now": {"not_in": [true]}
-                }}],
-                "token": {"kinds": ["safe_transfer_from"], "recipients": ["self"], "amount": {"min": "1", "max": "2"}}
-            })),
+            when(
+                "evm_transaction",
+                json!({
+                    "types": ["eip1559"], "recipients": ["self", TOKEN], "contract_creation": false,
+                    "value": {"max": "0"}, "selectors": ["0xa9059cbb"], "empty_input": false, "delegates": [TOKEN],
+                    "calls": [{"abi": "erc20", "function": "transfer", "arguments": {
+                        "legs[].to": {"in": ["self"]}, "now": {"not_in": [true]}
+                    }}],
+                    "token": {"kinds": ["safe_transfer_from"], "recipients": ["self"], "amount": {"min": "1", "max": "2"}}
+                }),
+            ),
             format!(
                 "a: allows evm.transaction to every client with every wallet on every EVM chain, if its type is eip1559, \
                  and it goes to the signing account or {TOKEN}, and it creates no contract, and it sends at most 0 wei, \
@@ -77,7 +81,10 @@ fn every_part_of_a_rule_is_said() {
                 .to_owned(),
         ),
         (
-            when("evm_typed_data", json!({"names": ["X"], "primary_types": ["Y"], "fields": {"z": {"range": {"min": "1"}}}})),
+            when(
+                "evm_typed_data",
+                json!({"names": ["X"], "primary_types": ["Y"], "fields": {"z": {"range": {"min": "1"}}}}),
+            ),
             "a: allows evm.transaction to every client with every wallet on every EVM chain, \
              if its domain is named \"X\", and its type is \"Y\", and z is at least 1"
                 .to_owned(),

@@ -14,7 +14,9 @@ pub(super) fn check(rule: &Rule, lints: &mut Lints<'_>) {
                 check_call(call, lints);
             }
         }
-        Some(When::EvmTypedData(when)) => when.fields.iter().for_each(|fields| check_addresses(fields, lints)),
+        Some(When::EvmTypedData(when)) => {
+            when.fields.iter().for_each(|fields| check_addresses(fields, lints));
+        }
         _ => {}
     }
 }
@@ -28,7 +30,9 @@ fn check_call(call: &Call, lints: &mut Lints<'_>) {
             Test::In(values) | Test::NotIn(values) => values,
             Test::Range(_) if matches!(leaf, Leaf::Uint | Leaf::Int) => continue,
             Test::Range(_) => {
-                lints.error(format!("tests the range of {path}, which is no integer, so that it is never known"));
+                lints.error(format!(
+                    "tests the range of {path}, which is no integer, so that it is never known"
+                ));
                 continue;
             }
         };
@@ -49,12 +53,16 @@ fn is_spelled(leaf: Leaf, value: &TestValue) -> bool {
     let TestValue::Text(text) = value else { return matches!(leaf, Leaf::Bool | Leaf::String) };
     match leaf {
         Leaf::Uint => is_decimal(text),
-        Leaf::Int => text == "0" || text.strip_prefix('-').unwrap_or(text).starts_with(|c| c != '0') && is_decimal(text.strip_prefix('-').unwrap_or(text)),
+        Leaf::Int => match text.strip_prefix('-') {
+            Some(digits) => digits != "0" && is_decimal(digits),
+            None => is_decimal(text),
+        },
         Leaf::Bool => text == "true" || text == "false",
         Leaf::Address => text == "self" || text.parse::<EvmAddress>().is_ok(),
         Leaf::Bytes | Leaf::FixedBytes => {
             let lower = |digit: char| digit.is_ascii_digit() || ('a'..='f').contains(&digit);
-            text.strip_prefix("0x").is_some_and(|digits| digits.len().is_multiple_of(2) && digits.chars().all(lower))
+            text.strip_prefix("0x")
+                .is_some_and(|digits| digits.len().is_multiple_of(2) && digits.chars().all(lower))
         }
         Leaf::String => true,
     }

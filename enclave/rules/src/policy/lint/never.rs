@@ -95,13 +95,18 @@ fn check_limit(rule: &Rule, limit: &Limit, lints: &mut Lints<'_>) {
                 TokenId::Solana(_) => *operation == Operation::SolanaTransaction,
             };
             if let Some(other) = rule.operations.iter().find(|operation| !measures(operation)) {
-                let message = format!("can never be used for {}: it is limited by a token of another chain", other.as_str());
+                let message = format!(
+                    "can never be used for {}: it is limited by a token of another chain",
+                    other.as_str()
+                );
                 lints.error(message);
             }
             if let (Some(contracts), TokenId::Evm(contract)) = (contracts(rule), most.id)
                 && !contracts.contains(&contract)
             {
-                lints.error("can never be used: its token condition leaves out the token that it is limited by");
+                lints.error(
+                    "can never be used: its token condition leaves out the token that it is limited by",
+                );
             }
         }
         _ => {}

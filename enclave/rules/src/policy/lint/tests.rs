@@ -67,8 +67,11 @@ fn sound_rules_are_left_alone() {
         argument("i", &json!({"not_in": ["0", "10", "-10"]})),
         argument("b", &json!({"in": [true, "false"]})),
         argument("data", &json!({"in": ["0x", "0x0a"]})),
-        rule("solana.transaction", &json!({"when": {"solana_transaction": {
-            "instructions": ["system.transfer"], "recipients": ["self"]}}})),
+        rule(
+            "solana.transaction",
+            &json!({"when": {"solana_transaction": {
+            "instructions": ["system.transfer"], "recipients": ["self"]}}}),
+        ),
         rule("evm.transaction", &json!({"limits": [{"window_s": 86400, "most": {"count": 1}}]})),
     ] {
         assert_eq!(found(std::slice::from_ref(&rule)), [], "{rule}");
@@ -77,14 +80,19 @@ fn sound_rules_are_left_alone() {
 
 #[test]
 fn odd_rules_are_named() {
-    let limited = |operation: &str, most: Value| rule(operation, &json!({"limits": [{"window_s": 60, "most": most}]}));
+    let limited =
+        |operation: &str, most: Value| rule(operation, &json!({"limits": [{"window_s": 60, "most": most}]}));
     let limit = |extra: Value| {
         let mut limit = json!({"window_s": 60, "most": {"count": 1}});
         limit.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         rule("evm.message", &json!({"limits": [limit]}))
     };
     let cases = [
-        (rule("wallet.read", &json!({"clients": ["audit"], "roles": ["payer"]})), Error, "has one of its roles"),
+        (
+            rule("wallet.read", &json!({"clients": ["audit"], "roles": ["payer"]})),
+            Error,
+            "has one of its roles",
+        ),
         (when(&json!({"contract_creation": true, "recipients": [TOKEN]})), Error, "has no recipients"),
         (when(&json!({"empty_input": true, "selectors": ["0x00000000"]})), Error, "has no selectors"),
         (when(&json!({"contract_creation": true, "types": ["eip4844"]})), Error, "cannot create"),
@@ -104,8 +112,11 @@ fn odd_rules_are_named() {
         (argument("data", &json!({"in": ["0xAB"]})), Error, "lower-case"),
         (argument("b", &json!({"in": ["1"]})), Error, "true or false"),
         (
-            rule("evm.typed_data", &json!({"when": {"evm_typed_data": {"fields": {
-                "to": {"in": ["0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaed"]}}}}})),
+            rule(
+                "evm.typed_data",
+                &json!({"when": {"evm_typed_data": {"fields": {
+                "to": {"in": ["0x5aAeb6053F3E94C9b9A09f33669435E7Ef1Beaed"]}}}}}),
+            ),
             Warning,
             "wrong checksum",
         ),
@@ -162,7 +173,11 @@ fn rules_that_others_make_useless_are_named() {
         (json!({}), json!({"when": {"evm_transaction": {"empty_input": true}}}), false),
     ] {
         let found = found(&[allow(allowing.clone()), deny(denying.clone())]);
-        assert_eq!(found.iter().any(|(_, _, text)| text.contains("rule d denies")), useless, "{allowing} {denying}");
+        assert_eq!(
+            found.iter().any(|(_, _, text)| text.contains("rule d denies")),
+            useless,
+            "{allowing} {denying}"
+        );
     }
     let mut twin = allow(json!({"chain_ids": [1]}));
     twin["id"] = json!("twin");
@@ -186,7 +201,8 @@ fn what_no_rule_uses_is_named() {
             "no rule names abi erc20"
         ]
     );
-    let one = lints_of(&bundle(&json!([rule("evm.message", &json!({"roles": ["payer"], "wallets": ["@hot"]}))])));
+    let one =
+        lints_of(&bundle(&json!([rule("evm.message", &json!({"roles": ["payer"], "wallets": ["@hot"]}))])));
     let texts: Vec<&str> = one.iter().map(|(_, _, text)| text.as_str()).collect();
     assert_eq!(texts, ["no rule allows client audit anything", "no rule names abi erc20"]);
 }
@@ -196,7 +212,9 @@ fn whoever_needs_no_proof_and_may_sign_is_named() {
     let with = |operation: &str| {
         let mut bundle = bundle(&json!([rule(operation, &json!({}))]));
         bundle["clients"] = json!([{"id": "anybody", "auth": "none"}]);
-        lints_of(&bundle).iter().any(|(severity, _, text)| *severity == Warning && text.contains("lets anybody sign"))
+        lints_of(&bundle)
+            .iter()
+            .any(|(severity, _, text)| *severity == Warning && text.contains("lets anybody sign"))
     };
     assert!(with("evm.message"));
     assert!(!with("wallet.read"));
@@ -206,5 +224,8 @@ fn whoever_needs_no_proof_and_may_sign_is_named() {
 fn a_lint_is_one_line_and_json() {
     let lint = Lint { severity: Error, rule: "a".parse().ok(), message: "is odd".to_owned() };
     assert_eq!(lint.to_string(), "error: rule a is odd");
-    assert_eq!(serde_json::to_value(&lint).unwrap(), json!({"severity": "error", "rule": "a", "message": "is odd"}));
+    assert_eq!(
+        serde_json::to_value(&lint).unwrap(),
+        json!({"severity": "error", "rule": "a", "message": "is odd"})
+    );
 }

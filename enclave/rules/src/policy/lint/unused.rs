@@ -32,9 +32,8 @@ fn clients(lints: &mut Lints<'_>) {
     let by_role = allowing().filter(|rule| rule.clients.is_none());
     let by_role: HashSet<&Name> = by_role.flat_map(|rule| rule.roles.iter().flatten()).collect();
     for client in &bundle.clients {
-        let allowed = everybody
-            || named.contains(&client.id)
-            || client.roles.iter().any(|role| by_role.contains(role));
+        let allowed =
+            everybody || named.contains(&client.id) || client.roles.iter().any(|role| by_role.contains(role));
         if !allowed {
             lints.warn(format!("no rule allows client {} anything", client.id));
         }

@@ -50,7 +50,10 @@ fn check_solana(rule: &Rule, lints: &mut Lints<'_>) {
         _ => None,
     };
     let looks = when.is_some_and(|when| {
-        when.recipients.is_some() || when.lamports.is_some() || when.mints.is_some() || when.token_amount.is_some()
+        when.recipients.is_some()
+            || when.lamports.is_some()
+            || when.mints.is_some()
+            || when.token_amount.is_some()
     });
     let counts = rule.limits.iter().any(|limit| !matches!(limit.most, Most::Count(_)));
     if (looks || counts) && when.is_none_or(|when| when.instructions.is_none()) {
