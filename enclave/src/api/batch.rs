@@ -87,7 +87,7 @@ pub(super) async fn sign(enclave: &Enclave, ready: &Ready, call: &Call) -> Resul
             still_in_force(enclave, ready)?;
             room.check()?;
             let stored = wallet.unwrap_or_else(|| Err(find::wallet_not_found()))?;
-            let outcome = carry_out(enclave, ready, call, &caller.client, &stored, &request.order(item))?;
+            let outcome = carry_out(enclave, ready, call, &caller, &stored, &request.order(item))?;
             let answer = to_raw_value(&outcome.answer())
                 .map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))?;
             room.take(answer.get().len());

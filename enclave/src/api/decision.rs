@@ -7,7 +7,6 @@ use signer_rules::{
     bundle::{Operation, Origin, WalletId},
     chain::{Facts, facts::ChainScope},
     hex_bytes::HexBytes,
-    name::Name,
     policy::{Decision, Query},
 };
 
@@ -59,13 +58,14 @@ pub(super) fn spend(
 /// What a client asks of a wallet, now.
 pub(super) fn query<'a>(
     enclave: &Enclave,
-    client: &'a Name,
+    caller: &'a Caller,
     operation: Operation,
     wallet: WalletId,
 ) -> Result<Query<'a>, Problem> {
     Ok(Query {
         now: enclave.clock().now()?,
-        client,
+        client: &caller.client,
+        role: caller.role.as_ref(),
         operation,
         wallet,
         origin: Origin::Hd,

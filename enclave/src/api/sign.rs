@@ -19,6 +19,7 @@ use super::{
     find, success,
 };
 use crate::{
+    auth::Caller,
     boot::{Enclave, Ready},
     wallet::{Account, DEFAULT_PATHS, Path, StoredWallet},
 };
@@ -102,7 +103,7 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
     }
     let stored = find::wallet(ready, call, wallet)?;
     spend(enclave, call, &caller, Repeatable::No)?;
-    let outcome = carry_out(enclave, ready, call, &caller.client, &stored, &request.order(None))?;
+    let outcome = carry_out(enclave, ready, call, &caller, &stored, &request.order(None))?;
     success(200, &outcome.answer(), Vec::new())
 }
 
@@ -111,14 +112,14 @@ pub(super) fn carry_out(
     enclave: &Enclave,
     ready: &Ready,
     call: &Call,
-    client: &Name,
+    caller: &Caller,
     stored: &StoredWallet,
     order: &Order<'_>,
 ) -> Result<Outcome, Problem> {
     // May this client sign such a thing with this wallet at all? Before an account is derived or
     // anything told.
     let operation = operation_of(order.kind)?;
-    let mut query = query(enclave, client, operation, stored.record.id)?;
+    let mut query = query(enclave, caller, operation, stored.record.id)?;
     let mut deed = Deed { item: order.item, ..Deed::default() };
     if let Some(decision) = ready.configured.policy.refusal(&query) {
         record(enclave, ready, call, &query, &decision, &deed);

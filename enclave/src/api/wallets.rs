@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     audit::Entry,
+    auth::Caller,
     boot::{Enclave, Ready},
     wallet::{
         Keyring, Path, StoredWallet, Wallet, WalletRecord,
@@ -81,7 +82,7 @@ pub(super) fn create(enclave: &Enclave, ready: &Ready, call: &Call) -> Answer {
         Stored::Present(content) => Some(content),
     };
     spend(enclave, call, &caller, Repeatable::Yes)?;
-    let query = query(enclave, client, Operation::WalletCreate, wallet.id())?;
+    let query = query(enclave, &caller, Operation::WalletCreate, wallet.id())?;
     let decision = check(enclave, ready, call, &query, &Deed::default())?;
     if let Some(content) = existing {
         let stored = open_wallet(keyring, wallet.name(), content)?;
@@ -123,7 +124,7 @@ pub(super) async fn list(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
     let (after, limit) = page(call.query.as_deref())?;
     listing(call, after.as_ref(), limit)?;
     spend(enclave, call, &caller, Repeatable::No)?;
-    let visible = visible(enclave, ready, call, &caller.client, after.as_ref(), limit, None).await?;
+    let visible = visible(enclave, ready, call, &caller, after.as_ref(), limit, None).await?;
     let wallets = visible.wallets.iter().map(|wallet| wallet_json(wallet)).collect::<Result<_, _>>()?;
     success(200, &Page { wallets, next: visible.next }, Vec::new())
 }
@@ -141,7 +142,7 @@ pub(super) async fn visible(
     enclave: &Enclave,
     ready: &Ready,
     call: &Call,
-    client: &Name,
+    caller: &Caller,
     after: Option<&WalletName>,
     limit: u32,
     item: Option<u32>,
@@ -156,7 +157,8 @@ pub(super) async fn visible(
             Ok(wallet) => {
                 let query = Query {
                     now,
-                    client,
+                    client: &caller.client,
+                    role: caller.role.as_ref(),
                     operation: Operation::WalletRead,
                     wallet: wallet.record.id,
                     origin: Origin::Hd,
@@ -178,7 +180,7 @@ pub(super) async fn visible(
     enclave.audit().record(
         now,
         &Entry::Decision {
-            client,
+            client: &caller.client,
             wallet: None,
             operation: Operation::WalletRead,
             account: None,
@@ -218,7 +220,7 @@ pub(super) fn show(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
     let caller = who(enclave, ready, call)?;
     let stored = find::wallet(ready, call, wallet)?;
     spend(enclave, call, &caller, Repeatable::No)?;
-    let query = query(enclave, &caller.client, Operation::WalletRead, stored.record.id)?;
+    let query = query(enclave, &caller, Operation::WalletRead, stored.record.id)?;
     let decision = check(enclave, ready, call, &query, &Deed::default())?;
     record(enclave, ready, call, &query, &decision, &Deed::default());
     success(200, &wallet_json(&stored)?, Vec::new())
@@ -232,7 +234,7 @@ pub(super) fn derive_account(enclave: &Enclave, ready: &Ready, call: &Call, wall
     let request: AccountRequest = call.json()?;
     let path: Path = request.path.parse().map_err(Problem::from)?;
     let stored = find::wallet(ready, call, wallet)?;
-    let query = query(enclave, &caller.client, Operation::WalletAccount, stored.record.id)?;
+    let query = query(enclave, &caller, Operation::WalletAccount, stored.record.id)?;
     if !ready.configured.policy.decide(&query).is_allowed() {
         // Before an account is derived. The nonce holds for the check below as well.
         spend(enclave, call, &caller, Repeatable::Yes)?;

@@ -15,6 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Index {
     clients: HashMap<Name, u32>,
+    role_numbers: HashMap<Name, u32>,
     /// Of each client by its number.
     roles: Vec<Box<[u32]>>,
     groups: HashMap<WalletId, Vec<u32>>,
@@ -35,6 +36,8 @@ pub(super) struct Asker<'a> {
     /// `None` if the bundle has no such client.
     pub(super) client: Option<u32>,
     pub(super) roles: &'a [u32],
+    /// Those of the roles that it asks in.
+    pub(super) roles_now: &'a [u32],
     /// The groups that have the wallet.
     pub(super) groups: &'a [u32],
 }
@@ -120,6 +123,7 @@ impl Index {
         }
         Self {
             clients: numbers.clients.iter().map(|(name, number)| ((*name).clone(), *number)).collect(),
+            role_numbers: numbers.roles.iter().map(|(name, number)| ((*name).clone(), *number)).collect(),
             roles: bundle.clients.iter().map(|client| roles_of(&client.roles)).collect(),
             groups,
             by_asker,
@@ -134,9 +138,15 @@ impl Index {
 
     pub(super) fn asker(&self, query: &Query<'_>) -> Asker<'_> {
         let place = self.client(query.client);
+        let roles: &[u32] = place.and_then(|place| self.roles.get(place)).map_or(&[], |roles| roles);
+        let only = |name: &Name| {
+            let number = self.role_numbers.get(name)?;
+            roles.iter().position(|role| role == number).and_then(|at| roles.get(at..=at))
+        };
         Asker {
             client: self.clients.get(query.client).copied(),
-            roles: place.and_then(|place| self.roles.get(place)).map_or(&[], |roles| roles),
+            roles,
+            roles_now: query.role.map_or(roles, |name| only(name).unwrap_or_default()),
             groups: self.groups.get(&query.wallet).map_or(&[], Vec::as_slice),
         }
     }

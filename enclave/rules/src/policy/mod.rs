@@ -56,6 +56,9 @@ pub struct Query<'a> {
     pub now: Timestamp,
     /// By whom.
     pub client: &'a Name,
+    /// The only one of its roles that it asks in, if its session has one: rules that allow by role see no other. Rules that
+    /// deny see all of them, so that nobody escapes a denial by leaving a role at home.
+    pub role: Option<&'a Name>,
     /// What.
     pub operation: Operation,
     /// On which wallet.

@@ -45,7 +45,7 @@ pub(super) async fn answer(
     call.without_query()?;
     let endpoint = Endpoint::new(wallet, rest)?;
     let caller = who(enclave, ready, call)?;
-    let context = Context { enclave, ready, call, caller: &caller, client: &caller.client, endpoint };
+    let context = Context { enclave, ready, call, caller: &caller, endpoint };
     match Body::read(&call.body) {
         Err(fault) => respond(&Response::fault(None, &fault, call.request_id()), false),
         Ok(Body::One(request)) => {

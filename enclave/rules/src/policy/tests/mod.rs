@@ -131,6 +131,7 @@ fn query(operation: Operation) -> Query<'static> {
     Query {
         now: "2026-01-15T00:00:00Z".parse().unwrap(),
         client: &BACKEND,
+        role: None,
         operation,
         wallet: wallet(1),
         origin: Origin::Hd,
