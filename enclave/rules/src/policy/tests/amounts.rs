@@ -44,6 +44,6 @@ fn a_token_is_moved_as_often_as_a_transaction_says() {
     assert_eq!(twice.of_token(&mint), Some(U256::from(11)));
     let plain = amounts(&Facts::Solana(facts(vec![transfer_checked(account(MINT), 5), plain_transfer(1)])));
     assert_eq!((plain.native, plain.of_token(&mint)), (Some(U256::ZERO), None));
-    let unknown = amounts(&Facts::Solana(facts(vec![transfer(account(MINT), 9), None])));
+    let unknown = amounts(&Facts::Solana(facts(vec![Some(transfer(account(MINT), 9)), None])));
     assert_eq!((unknown.native, unknown.tokens), (None, TokenAmounts::Unknown));
 }

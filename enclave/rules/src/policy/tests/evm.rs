@@ -4,13 +4,12 @@ use super::*;
 
 const ZERO: &str = "0x0000000000000000000000000000000000000000";
 
-fn when(condition: Value) -> Value {
+fn when(condition: &Value) -> Value {
     json!({"evm_transaction": condition})
 }
 
 fn check_each(facts: &Facts, cases: &[(Value, Effects)]) {
-    let cases: Vec<_> =
-        cases.iter().map(|(condition, expected)| (when(condition.clone()), *expected)).collect();
+    let cases: Vec<_> = cases.iter().map(|(condition, expected)| (when(condition), *expected)).collect();
     check(facts, &cases);
 }
 
@@ -123,7 +122,7 @@ fn the_accounts_own_address_may_be_unknown() {
     let facts = transaction(&json!({"to": OWN}));
     let rule = |effect: &str, recipients: Value| {
         json!({"id": "a", "effect": effect, "operations": ["evm.transaction"],
-            "when": when(json!({"recipients": recipients}))})
+            "when": when(&json!({"recipients": recipients}))})
     };
     let nobody = Query { account: None, ..about(&facts) };
     assert_eq!(policy(&json!([rule("allow", json!(["self"]))])).decide(&nobody), Decision::NotAllowed);

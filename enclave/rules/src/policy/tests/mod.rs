@@ -118,7 +118,8 @@ fn transaction(with: &Value) -> Facts {
 
 /// A call of the token with a selector and words.
 fn call(selector: &str, words: &[&str]) -> Facts {
-    let words: String = words.iter().map(|word| format!("{:0>64}", word.trim_start_matches("0x"))).collect();
+    let word = |word: &&str| format!("{:0>64}", word.trim_start_matches("0x"));
+    let words = words.iter().map(word).collect::<Vec<_>>().concat();
     transaction(&json!({"input": format!("{selector}{words}"), "value": "0"}))
 }
 

@@ -29,12 +29,12 @@ fn lookup() -> SolanaAccount {
     SolanaAccount::Lookup { table: SolanaAddress::new(PROGRAM), index: 0, writable: true }
 }
 
-pub(super) fn facts(decoded: Vec<Option<SolanaDecodedInstruction>>) -> SolanaTransactionFacts {
-    let instruction = |decoded| SolanaInstruction {
+pub(super) fn facts<D: Into<Option<SolanaDecodedInstruction>>>(decoded: Vec<D>) -> SolanaTransactionFacts {
+    let instruction = |decoded: D| SolanaInstruction {
         program_id: SolanaAddress::new(PROGRAM),
         accounts: Vec::new(),
         data: Vec::new(),
-        decoded,
+        decoded: decoded.into(),
     };
     SolanaTransactionFacts {
         version: SolanaMessageVersion::V0,
@@ -48,40 +48,35 @@ pub(super) fn facts(decoded: Vec<Option<SolanaDecodedInstruction>>) -> SolanaTra
     }
 }
 
-pub(super) fn transfer(to: SolanaAccount, lamports: u64) -> Option<SolanaDecodedInstruction> {
+pub(super) fn transfer(to: SolanaAccount, lamports: u64) -> SolanaDecodedInstruction {
     let from = account(OURS);
-    Some(SolanaDecodedInstruction::System(SystemInstruction::Transfer { from, to, lamports }))
+    SolanaDecodedInstruction::System(SystemInstruction::Transfer { from, to, lamports })
 }
 
-pub(super) fn transfer_checked(mint: SolanaAccount, amount: u64) -> Option<SolanaDecodedInstruction> {
+pub(super) fn transfer_checked(mint: SolanaAccount, amount: u64) -> SolanaDecodedInstruction {
     let (source, destination, authority) = (account(OURS), account(BOB), account(OURS));
     let checked =
         TokenInstruction::TransferChecked { source, mint, destination, authority, amount, decimals: 6 };
-    Some(SolanaDecodedInstruction::Token(checked))
+    SolanaDecodedInstruction::Token(checked)
 }
 
-pub(super) fn plain_transfer(amount: u64) -> Option<SolanaDecodedInstruction> {
+pub(super) fn plain_transfer(amount: u64) -> SolanaDecodedInstruction {
     let (source, destination, authority) = (account(OURS), account(BOB), account(OURS));
-    Some(SolanaDecodedInstruction::Token2022(TokenInstruction::Transfer {
-        source,
-        destination,
-        authority,
-        amount,
-    }))
+    SolanaDecodedInstruction::Token2022(TokenInstruction::Transfer { source, destination, authority, amount })
 }
 
-fn close() -> Option<SolanaDecodedInstruction> {
+fn close() -> SolanaDecodedInstruction {
     let (closed, destination, authority) = (account(OURS), account(BOB), account(OURS));
-    Some(SolanaDecodedInstruction::Token(TokenInstruction::CloseAccount {
+    SolanaDecodedInstruction::Token(TokenInstruction::CloseAccount {
         account: closed,
         destination,
         authority,
-    }))
+    })
 }
 
-fn memo() -> Option<SolanaDecodedInstruction> {
+fn memo() -> SolanaDecodedInstruction {
     let memo = MemoInstruction { version: MemoVersion::V2, text: "hi".to_owned() };
-    Some(SolanaDecodedInstruction::Memo(memo))
+    SolanaDecodedInstruction::Memo(memo)
 }
 
 fn check_each(facts: SolanaTransactionFacts, cases: &[(Value, Effects)]) {
@@ -118,7 +113,7 @@ fn programs_instructions_and_fees() {
 #[test]
 fn an_instruction_that_is_not_understood_may_do_anything() {
     check_each(
-        facts(vec![transfer(account(BOB), 5), None]),
+        facts(vec![Some(transfer(account(BOB), 5)), None]),
         &[
             (json!({"programs": [text(PROGRAM)]}), Both),
             (json!({"instructions": ["system.transfer"]}), DeniesOnly),
@@ -156,7 +151,7 @@ fn lamports_are_summed_and_recipients_judged_one_by_one() {
         facts(vec![memo()]),
         &[(json!({"recipients": [text(BOB), "self"]}), Neither), (json!({"lamports": {"max": "0"}}), Both)],
     );
-    check_each(facts(vec![]), &[(json!({"programs": [text(PROGRAM)]}), Neither)]);
+    check_each(facts::<SolanaDecodedInstruction>(vec![]), &[(json!({"programs": [text(PROGRAM)]}), Neither)]);
 }
 
 #[test]

@@ -36,6 +36,7 @@ fn order() -> Facts {
     )
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the cases read better")]
 fn when(condition: Value) -> Value {
     json!({"evm_typed_data": condition})
 }
