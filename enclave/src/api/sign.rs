@@ -142,11 +142,11 @@ pub(super) fn carry_out(
         Problem::from(rejection)
     })?;
 
-    let signer = account.signer();
+    let own = account.signer();
     query.chain = signable.facts().chain();
     query.facts = Some(signable.facts());
-    query.account = signer.evm_address;
-    query.solana_account = signer.ed25519.map(SolanaAddress::new);
+    query.account = own.evm_address;
+    query.solana_account = own.ed25519.map(SolanaAddress::new);
     deed.facts = Some(signable.facts());
     let decision = check(enclave, ready, call, &query, &deed)?;
     let input = signable.signing_input();
