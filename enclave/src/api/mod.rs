@@ -17,8 +17,7 @@ mod wallets;
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize, de::Error as _};
-use sha2::{Digest, Sha256};
-use signer_rules::hex_bytes::HexBytes;
+use signer_rules::{hex_bytes::HexBytes, request_digest::request_digest};
 use signer_shared::message::{ApiRequest, ApiResponse, FORWARDED_HEADERS, Header, Listing, Response, Write};
 
 pub use problem::{Code, Problem};
@@ -204,22 +203,14 @@ impl Call {
 
     /// SHA-256 of method, path with query, and body, each preceded by its length.
     fn digest(&self) -> HexBytes<32> {
-        *self.digest.get_or_init(|| self.compute_digest())
+        *self
+            .digest
+            .get_or_init(|| request_digest(&self.method, &self.path, self.query.as_deref(), &self.body))
     }
 
     /// The request's id, which the host chose.
     fn request_id(&self) -> Option<&str> {
         request_id(&self.headers)
-    }
-
-    fn compute_digest(&self) -> HexBytes<32> {
-        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-        let mut digest = Sha256::new();
-        for part in [self.method.as_bytes(), self.path.as_bytes(), query.as_bytes(), &self.body] {
-            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(part);
-        }
-        HexBytes(digest.finalize().into())
     }
 }
 
