@@ -9,10 +9,10 @@
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
 //! - [`configuration`], [`transition`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
-//! - [`limits`], [`nonce_guard`], [`replay`]: what was decided before, and what follows from it;
 //! - [`http_signature`]: requests and answers signed by RFC 9421;
 //! - [`sealed_object`]: what can be read of a sealed object without its key;
 //! - [`statement`]: what an attestation document vouches for;
+//! - [`limits`], [`nonce_guard`], [`replay`]: what was decided before, and what follows from it;
 //! - [`audit`]: the log of what was decided, and whether it is whole.
 
 #![cfg_attr(

@@ -7,7 +7,7 @@ use signer_rules::{
     bundle::{Operation, Origin, WalletId},
     chain::{Facts, facts::ChainScope},
     hex_bytes::HexBytes,
-    policy::{Decision, Query},
+    policy::{CompiledRule, Decision, Judgement, Query},
 };
 
 use super::{Call, Code, Problem};
@@ -15,6 +15,7 @@ use crate::{
     audit::Entry,
     auth::{Caller, Request, SpendError, Unauthenticated},
     boot::{Enclave, Ready},
+    guards::Obstacle,
 };
 
 /// The longest facts in a record, in bytes of JSON: records are kept in memory.
@@ -79,6 +80,8 @@ pub(super) struct Deed<'a> {
     pub account: Option<&'a str>,
     /// The member that was not understood.
     pub rejected: Option<&'a str>,
+    /// What the rule demands and was not there.
+    pub obstacle: Option<Obstacle>,
     /// What would be signed.
     pub facts: Option<&'a Facts>,
     /// Which part of the request it is, if it has several.
@@ -87,7 +90,8 @@ pub(super) struct Deed<'a> {
     pub result_digest: Option<HexBytes<32>>,
 }
 
-/// Decides. A no is recorded here; a yes is recorded by the caller, once it is known what came of it.
+/// Decides. A no is recorded here; a yes is recorded by the caller, once it is known what came of it. Rules for what signs
+/// nothing demand nothing beyond their conditions; for signatures there is [`judge`].
 pub(super) fn check(
     enclave: &Enclave,
     ready: &Ready,
@@ -95,12 +99,24 @@ pub(super) fn check(
     query: &Query<'_>,
     deed: &Deed<'_>,
 ) -> Result<Decision, Problem> {
-    let decision = ready.configured.policy.decide(query);
-    match denial(&decision) {
-        None => Ok(decision),
-        Some(problem) => {
+    let candidates = judge(enclave, ready, call, query, deed)?;
+    let rule = candidates.first().map(|rule| rule.id().clone());
+    rule.map(Decision::Allowed).ok_or_else(|| Problem::new(Code::Internal, "the decision is unclear"))
+}
+
+/// The rules that allow it, whose demands are still to be met. A no is recorded here.
+pub(super) fn judge<'a>(
+    enclave: &Enclave,
+    ready: &'a Ready,
+    call: &Call,
+    query: &Query<'_>,
+    deed: &Deed<'_>,
+) -> Result<Vec<&'a CompiledRule>, Problem> {
+    match ready.configured.policy.judge(query) {
+        Judgement::Candidates(rules) => Ok(rules),
+        Judgement::Denied(decision) => {
             record(enclave, ready, call, query, &decision, deed);
-            Err(problem)
+            Err(denial(&decision).unwrap_or_else(|| Problem::new(Code::Internal, "the decision is unclear")))
         }
     }
 }
@@ -114,7 +130,7 @@ pub(super) fn record(
     decision: &Decision,
     deed: &Deed<'_>,
 ) {
-    enclave.audit().record(
+    let receipt = enclave.audit().record(
         query.now,
         &Entry::Decision {
             client: query.client,
@@ -130,12 +146,14 @@ pub(super) fn record(
             allowed: decision.is_allowed(),
             rule: decision.rule(),
             rejected: deed.rejected,
+            obstacle: deed.obstacle.map(Obstacle::as_str),
             facts: deed.facts.and_then(shown).as_deref(),
             item: deed.item,
             policy_version: ready.configured.policy.version(),
             result_digest: deed.result_digest,
         },
     );
+    call.keep(receipt);
 }
 
 /// Facts as a record shows them: in full, or abridged where that would be long. Writing stops where it gets too long, so

@@ -1,6 +1,7 @@
 //! The HTTP API, inside: the host forwards requests as they came, and everything about them is
 //! decided here. One file per resource.
 
+mod admit;
 mod answer;
 mod batch;
 mod decision;
@@ -14,15 +15,20 @@ mod sessions;
 mod sign;
 mod wallets;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize, de::Error as _};
-use signer_rules::{hex_bytes::HexBytes, request_digest::request_digest};
+use signer_rules::{
+    audit::Receipt, hex_bytes::HexBytes, http_signature::response::RECEIPT, request_digest::request_digest,
+};
 use signer_shared::message::{ApiRequest, ApiResponse, FORWARDED_HEADERS, Header, Listing, Response, Write};
 
 pub use problem::{Code, Problem};
 
-use crate::boot::{Enclave, Kind, ProvisionError, Ready, State, is_allowed};
+use crate::{
+    audit::NotStored,
+    boot::{Enclave, Kind, ProvisionError, Ready, State, is_allowed},
+};
 use answer::{Asked, Reply, sign_answer};
 use objects::{Objects, ObjectsError};
 use problem::header;
@@ -43,7 +49,11 @@ pub struct Call {
     listing: Option<Listing>,
     /// Computed once: each part of a batch is recorded with it.
     digest: OnceLock<HexBytes<32>>,
+    receipt: Kept,
 }
+
+/// The receipt of the newest record that a request made, for its answer.
+type Kept = Arc<Mutex<Option<Receipt>>>;
 
 /// What a handler does instead of answering with success.
 #[derive(Debug)]
@@ -69,6 +79,12 @@ impl<P: Into<Problem>> From<P> for Stop {
     }
 }
 
+impl From<NotStored> for Problem {
+    fn from(error: NotStored) -> Self {
+        Self::new(Code::AuditNotStored, error.to_string())
+    }
+}
+
 impl From<ObjectsError> for Problem {
     fn from(error: ObjectsError) -> Self {
         Self::new(Code::SealedObjectInvalid, format!("the store's answer is not usable: {error}"))
@@ -82,8 +98,12 @@ pub type Answer = Result<ApiResponse, Stop>;
 pub async fn handle(enclave: &Arc<Enclave>, request: ApiRequest) -> Response {
     let request_id = request_id(&request.headers).map(str::to_owned);
     let asked = Asked::new(&request);
+    let mut receipt = Kept::default();
     let reply = match Call::new(request) {
-        Ok(call) => route(enclave, call).await,
+        Ok(call) => {
+            receipt = call.receipt.clone();
+            route(enclave, call).await
+        }
         Err(problem) => Err(problem.into()),
     };
     let Reply { mut response, evident } = match reply {
@@ -92,6 +112,9 @@ pub async fn handle(enclave: &Arc<Enclave>, request: ApiRequest) -> Response {
         Err(Stop::Objects(names)) => return Response::NeedObjects { names },
         Err(Stop::Listing { prefix, after, limit }) => return Response::NeedListing { prefix, after, limit },
     };
+    if let Some(receipt) = *receipt.lock().unwrap_or_else(PoisonError::into_inner) {
+        response.headers.push(header(RECEIPT, &receipt.to_string()));
+    }
     if asked.wants_signature(evident) {
         sign_answer(enclave, &asked, &mut response);
     }
@@ -136,10 +159,13 @@ async fn route(enclave: &Arc<Enclave>, call: Call) -> Result<Reply, Stop> {
     answer.map(Reply::from)
 }
 
-/// The enclave, if it signs.
+/// The enclave, if it signs, and if what it decides can be recorded.
 fn ready(enclave: &Enclave) -> Result<Arc<Ready>, Problem> {
     match enclave.state() {
-        State::Ready(ready) if is_allowed(Kind::Wallets, signer_shared::message::Phase::Ready) => Ok(ready),
+        State::Ready(ready) if is_allowed(Kind::Wallets, signer_shared::message::Phase::Ready) => {
+            enclave.may_record(&ready.configured)?;
+            Ok(ready)
+        }
         State::Configured(configured) if !configured.bundle.bundle.keyrings.is_empty() => Err(Problem::new(
             Code::KeyringMissing,
             "a keyring of the policy bundle is not open; the operator sees why in /v1/status",
@@ -182,6 +208,7 @@ impl Call {
             objects: Objects::new(request.objects)?,
             listing: request.listing,
             digest: OnceLock::new(),
+            receipt: Kept::default(),
         })
     }
 
@@ -206,6 +233,16 @@ impl Call {
         *self
             .digest
             .get_or_init(|| request_digest(&self.method, &self.path, self.query.as_deref(), &self.body))
+    }
+
+    /// Keeps the receipt of a record for the answer.
+    fn keep(&self, receipt: Receipt) {
+        *self.receipt.lock().unwrap_or_else(PoisonError::into_inner) = Some(receipt);
+    }
+
+    /// The value of a header.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|header| header.name == name).map(|header| header.value.as_str())
     }
 
     /// The request's id, which the host chose.

@@ -15,12 +15,14 @@ use signer_rules::{
 
 use super::{
     Answer, Call, Code, Problem,
-    decision::{Deed, Repeatable, check, denial, query, record, spend, who},
+    admit::admit,
+    decision::{Deed, Repeatable, denial, judge, query, record, spend, who},
     find, success,
 };
 use crate::{
     auth::Caller,
     boot::{Enclave, Ready},
+    guards::Intent,
     wallet::{Account, DEFAULT_PATHS, Path, StoredWallet},
 };
 
@@ -148,11 +150,30 @@ pub(super) fn carry_out(
     query.account = own.evm_address;
     query.solana_account = own.ed25519.map(SolanaAddress::new);
     deed.facts = Some(signable.facts());
-    let decision = check(enclave, ready, call, &query, &deed)?;
+    let candidates = judge(enclave, ready, call, &query, &deed)?;
     let input = signable.signing_input();
+    let intent = Intent {
+        now_ms: enclave.clock().now_ms()?,
+        client: query.client,
+        wallet: query.wallet,
+        account: &address,
+        evm_account: query.account,
+        facts: signable.facts(),
+        input,
+        limits: &ready.configured.limits,
+    };
+    let rule = match admit(enclave, ready, call, &query, &candidates, &intent) {
+        Ok(rule) => rule,
+        Err((rule, obstacle)) => {
+            let decision = rule.map_or(Decision::NotAllowed, |rule| Decision::DeniedBy(rule.clone()));
+            deed.obstacle = Some(obstacle);
+            record(enclave, ready, call, &query, &decision, &deed);
+            return Err(obstacle.problem(rule));
+        }
+    };
     deed.result_digest = Some(digest_of(&input));
     let signature = stored.wallet.sign(curve, &path, input)?;
-    record(enclave, ready, call, &query, &decision, &deed);
+    record(enclave, ready, call, &query, &Decision::Allowed(rule.clone()), &deed);
     enclave.count_signature();
     let signed = signable.finish(&signature)?;
     let (wallet, name) = (stored.record.id, stored.record.name.clone());

@@ -177,7 +177,7 @@ pub(super) async fn visible(
         // Opening a wallet is work; others get their turn in between.
         tokio::task::yield_now().await;
     }
-    enclave.audit().record(
+    let receipt = enclave.audit().record(
         now,
         &Entry::Decision {
             client: &caller.client,
@@ -190,12 +190,14 @@ pub(super) async fn visible(
             allowed: true,
             rule: None,
             rejected: None,
+            obstacle: None,
             facts: None,
             item,
             policy_version: ready.configured.policy.version(),
             result_digest: None,
         },
     );
+    call.keep(receipt);
     // The last name that is one: a stray object at the end of a page must not end the paging.
     let names = listing.objects.iter().rev().filter_map(|object| object.name.strip_prefix(find::WALLETS));
     let last = names.filter(|_| listing.more).find(|name| name.parse::<WalletName>().is_ok());

@@ -1,6 +1,7 @@
 //! From power-on to signing: `Booting`, `Configured`, `Ready`, each made from the one before.
 
 mod attest;
+mod audit_log;
 mod phase;
 mod provision;
 
@@ -20,6 +21,7 @@ use signer_shared::message::{KeyringStatus, Phase, Status};
 use tokio::sync::{Notify, Semaphore};
 
 pub use attest::{AttestError, Attested};
+pub use audit_log::PageError;
 pub use phase::{Kind, is_allowed};
 pub use provision::{Adoption, ProvisionError};
 
@@ -29,11 +31,13 @@ use crate::{
     auth::{Authenticator, Directory, Realm, SessionKeys},
     clock::Clock,
     events::Events,
+    guards::{Guards, LimitIds},
     kms::{Kms, Trust},
     secret::CryptoError,
     wallet::Keyring,
 };
 use attest::RecentDocument;
+use audit_log::Witnessed;
 
 /// One boot of the enclave: what every connection works on.
 pub struct Enclave {
@@ -43,6 +47,8 @@ pub struct Enclave {
     identity: Identity,
     audit: Audit,
     authenticator: Authenticator,
+    guards: Guards,
+    witnessed: Mutex<Witnessed>,
     kms: Kms,
     trust: Trust,
     state: RwLock<State>,
@@ -86,6 +92,8 @@ pub struct Configured {
     pub policy: Policy,
     /// The bundle's clients and their keys.
     pub directory: Directory,
+    /// The limits of the bundle's rules.
+    pub limits: LimitIds,
     /// The keyrings that are open, by name.
     pub keyrings: BTreeMap<Name, Arc<Keyring>>,
     /// The keys of sessions, if the bundle's first keyring is open.
@@ -142,9 +150,11 @@ impl Enclave {
             nsm,
             clock,
             events,
+            audit: Audit::new(identity.boot_id()),
+            witnessed: Mutex::default(),
             identity,
-            audit: Audit::default(),
             authenticator: Authenticator::new(boot_ms),
+            guards: Guards::new(boot_ms),
             kms,
             trust,
             state: RwLock::new(State::Booting),
@@ -183,6 +193,11 @@ impl Enclave {
     /// What this boot remembers of requests.
     pub fn authenticator(&self) -> &Authenticator {
         &self.authenticator
+    }
+
+    /// What this boot remembers of what it signed.
+    pub fn guards(&self) -> &Guards {
+        &self.guards
     }
 
     /// The NSM.
@@ -232,6 +247,7 @@ impl Enclave {
             keyrings: configured.map(Configured::keyring_statuses).unwrap_or_default(),
             signatures: self.signatures.load(Ordering::Relaxed),
             audit_head: self.audit.head().sequence,
+            audit: self.audit_status(configured),
             problem: self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -276,6 +292,7 @@ impl Configured {
         Ok(Self {
             policy: Policy::new(&bundle.bundle),
             directory: Directory::new(&bundle.bundle),
+            limits: LimitIds::of(&bundle.bundle),
             sessions: first.map(|keyring| SessionKeys::new(keyring)).transpose()?,
             configuration,
             bundle,

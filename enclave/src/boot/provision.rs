@@ -198,6 +198,7 @@ impl Enclave {
             &[("authority", &configuration.authority), ("policy_version", &bundle.bundle.version)],
         );
         let configured = Configured::new(Arc::new(configuration), bundle, BTreeMap::new())?;
+        self.guards.in_force(self.clock.now_ms()?, &configured.limits);
         self.set_state(State::Configured(Arc::new(configured)));
         Ok(())
     }
@@ -231,6 +232,7 @@ impl Enclave {
             self.audit.record(self.clock.now()?, &Entry::Policy { version, digest });
             self.events.info("policy_adopted", &[("version", &version), ("digest", &digest)]);
         }
+        self.guards.in_force(self.clock.now_ms()?, &configured.limits);
         let next = configured.into_state();
         if next.phase() != state.phase() {
             self.events.info("phase", &[("phase", &next.phase().as_str())]);

@@ -110,8 +110,8 @@ impl CompiledRule {
 
     /// Whether it is about this client, operation and wallet, on some chain and whatever is signed.
     pub(super) fn concerns(&self, query: &Query<'_>, asker: &Asker<'_>) -> bool {
-        let own_roles = match self.effect {
-            Effect::Allow => asker.roles_now,
+        let held = match self.effect {
+            Effect::Allow => asker.used_roles,
             Effect::Deny => asker.roles,
         };
         self.operations.contains(&query.operation)
@@ -120,7 +120,7 @@ impl CompiledRule {
                 .clients
                 .as_ref()
                 .is_none_or(|clients| asker.client.is_some_and(|own| clients.contains(&own)))
-            && self.roles.as_ref().is_none_or(|roles| own_roles.iter().any(|role| roles.contains(role)))
+            && self.roles.as_ref().is_none_or(|roles| held.iter().any(|role| roles.contains(role)))
             && self.wallets.as_ref().is_none_or(|wallets| {
                 wallets.ids.contains(&query.wallet)
                     || asker.groups.iter().any(|group| wallets.groups.contains(group))

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Index {
     clients: HashMap<Name, u32>,
-    role_numbers: HashMap<Name, u32>,
+    role_names: HashMap<Name, u32>,
     /// Of each client by its number.
     roles: Vec<Box<[u32]>>,
     groups: HashMap<WalletId, Vec<u32>>,
@@ -36,8 +36,8 @@ pub(super) struct Asker<'a> {
     /// `None` if the bundle has no such client.
     pub(super) client: Option<u32>,
     pub(super) roles: &'a [u32],
-    /// Those of the roles that it asks in.
-    pub(super) roles_now: &'a [u32],
+    /// The roles that rules which allow see.
+    pub(super) used_roles: &'a [u32],
     /// The groups that have the wallet.
     pub(super) groups: &'a [u32],
 }
@@ -121,9 +121,12 @@ impl Index {
                 }
             }
         }
+        let owned = |names: &HashMap<&Name, u32>| {
+            names.iter().map(|(name, number)| ((*name).clone(), *number)).collect()
+        };
         Self {
-            clients: numbers.clients.iter().map(|(name, number)| ((*name).clone(), *number)).collect(),
-            role_numbers: numbers.roles.iter().map(|(name, number)| ((*name).clone(), *number)).collect(),
+            clients: owned(&numbers.clients),
+            role_names: owned(&numbers.roles),
             roles: bundle.clients.iter().map(|client| roles_of(&client.roles)).collect(),
             groups,
             by_asker,
@@ -139,14 +142,19 @@ impl Index {
     pub(super) fn asker(&self, query: &Query<'_>) -> Asker<'_> {
         let place = self.client(query.client);
         let roles: &[u32] = place.and_then(|place| self.roles.get(place)).map_or(&[], |roles| roles);
-        let only = |name: &Name| {
-            let number = self.role_numbers.get(name)?;
-            roles.iter().position(|role| role == number).and_then(|at| roles.get(at..=at))
+        let used_roles = match query.role {
+            None => roles,
+            // A role that the client does not have is none.
+            Some(role) => {
+                let number = self.role_names.get(role);
+                let own = number.and_then(|number| roles.iter().position(|role| role == number));
+                own.and_then(|place| roles.get(place..=place)).unwrap_or_default()
+            }
         };
         Asker {
             client: self.clients.get(query.client).copied(),
             roles,
-            roles_now: query.role.map_or(roles, |name| only(name).unwrap_or_default()),
+            used_roles,
             groups: self.groups.get(&query.wallet).map_or(&[], Vec::as_slice),
         }
     }

@@ -56,8 +56,8 @@ pub struct Query<'a> {
     pub now: Timestamp,
     /// By whom.
     pub client: &'a Name,
-    /// The only one of its roles that it asks in, if its session has one: rules that allow by role see no other. Rules that
-    /// deny see all of them, so that nobody escapes a denial by leaving a role at home.
+    /// The one role that its session has, if it has one: rules that allow by role see no other. Rules that deny see all
+    /// roles of the client, so that a session gets nothing which the client would not.
     pub role: Option<&'a Name>,
     /// What.
     pub operation: Operation,
