@@ -104,7 +104,7 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
             .into());
     }
     let stored = find::wallet(ready, call, wallet)?;
-    spend(enclave, call, &caller, Repeatable::No)?;
+    spend(enclave, &caller, Repeatable::No)?;
     let outcome = carry_out(enclave, ready, call, &caller, &stored, &request.order(None))?;
     success(200, &outcome.answer(), Vec::new())
 }
