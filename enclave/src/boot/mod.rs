@@ -1,6 +1,7 @@
 //! From power-on to signing: `Booting`, `Configured`, `Ready`, each made from the one before.
 
 mod attest;
+mod key_policy;
 mod phase;
 mod provision;
 
@@ -20,6 +21,7 @@ use signer_shared::message::{KeyringStatus, Phase, Status};
 use tokio::sync::{Notify, Semaphore};
 
 pub use attest::{AttestError, Attested};
+pub use key_policy::{KeyPolicyError, Need};
 pub use phase::{Kind, is_allowed};
 pub use provision::{Adoption, ProvisionError};
 
@@ -48,6 +50,8 @@ pub struct Enclave {
     problem: Mutex<Option<String>>,
     /// Keyrings that were opened for a bundle which is being stored, by the bundle's digest.
     candidate: Mutex<Option<Candidate>>,
+    /// What KMS last said about the keys that protect keyrings.
+    kms_policy_digest: Mutex<Option<HexBytes<32>>>,
     /// Fingerprints of the keyrings of all bundles that were in force in this boot.
     known_keyrings: Mutex<BTreeMap<Name, HexBytes<32>>>,
     /// One keyring is created at a time: each is an RSA key and several calls to KMS, and a request
@@ -142,6 +146,7 @@ impl Enclave {
             transition: tokio::sync::Mutex::new(()),
             problem: Mutex::new(None),
             candidate: Mutex::new(None),
+            kms_policy_digest: Mutex::new(None),
             known_keyrings: Mutex::new(BTreeMap::new()),
             creating: Semaphore::new(1),
             refused: Mutex::new(HashSet::new()),
