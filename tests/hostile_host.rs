@@ -33,9 +33,13 @@ mod keyrings;
 mod kms_access;
 #[path = "hostile_host/kms_answers.rs"]
 mod kms_answers;
+#[path = "hostile_host/kms_policy.rs"]
+mod kms_policy;
 #[path = "hostile_host/listings.rs"]
 mod listings;
 #[path = "hostile_host/objects.rs"]
 mod objects;
 #[path = "hostile_host/requests.rs"]
 mod requests;
+#[path = "hostile_host/two_accounts.rs"]
+mod two_accounts;
