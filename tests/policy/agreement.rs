@@ -24,9 +24,11 @@ fn ten_thousand_random_policies_mean_the_same_to_both_evaluators() {
     let mut coverage = Coverage::default();
     for seed in (0..PAIRS).map(|index| first_seed().wrapping_add(index)) {
         let pair = pair(seed);
-        let bundle = bundle_of(&pair.bundle).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{}", pair.bundle));
+        let bundle =
+            bundle_of(&pair.bundle).unwrap_or_else(|error| panic!("seed {seed}: {error}\n{}", pair.bundle));
         let policy = Policy::new(&bundle);
-        let (enclave, reading) = (by_the_enclave(&policy, &pair.request), by_reading(&pair.bundle, &pair.request));
+        let (enclave, reading) =
+            (by_the_enclave(&policy, &pair.request), by_reading(&pair.bundle, &pair.request));
         if enclave != reading {
             panic!("{}", difference(seed, pair.bundle, &pair.request));
         }
@@ -60,7 +62,8 @@ fn difference(seed: u64, bundle: Value, request: &Request) -> String {
 }
 
 fn differs(bundle: &Value, request: &Request) -> bool {
-    bundle_of(bundle).is_ok_and(|read| by_the_enclave(&Policy::new(&read), request) != by_reading(bundle, request))
+    bundle_of(bundle)
+        .is_ok_and(|read| by_the_enclave(&Policy::new(&read), request) != by_reading(bundle, request))
 }
 
 /// The bundle without a rule, or with one member less, or one entry of a list less, in a rule.

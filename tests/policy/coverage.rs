@@ -51,9 +51,15 @@ impl Coverage {
         assert!(self.operations.len() >= 9, "{:?}", self.operations);
         for denies in [false, true] {
             for (name, unknown) in ATOMS {
-                let met = |truth| self.decisive.get(&(denies, name.to_owned(), truth)).copied().unwrap_or_default();
+                let met =
+                    |truth| self.decisive.get(&(denies, name.to_owned(), truth)).copied().unwrap_or_default();
                 for truth in [Truth::True, Truth::False] {
-                    assert!(met(truth) >= 15, "{name}, denies: {denies}, {truth:?}: {}\n{}", met(truth), self.table());
+                    assert!(
+                        met(truth) >= 15,
+                        "{name}, denies: {denies}, {truth:?}: {}\n{}",
+                        met(truth),
+                        self.table()
+                    );
                 }
                 if unknown {
                     let count = met(Truth::Unknown);
@@ -66,7 +72,10 @@ impl Coverage {
     fn table(&self) -> String {
         let line = |((denies, name, truth), count): (&(bool, String, Truth), &usize)| {
             let decisive = self.decisive.get(&(*denies, name.clone(), *truth)).copied().unwrap_or_default();
-            format!("{:5} {name:40} {truth:?}: {count}, decisive {decisive}\n", if *denies { "deny" } else { "allow" })
+            format!(
+                "{:5} {name:40} {truth:?}: {count}, decisive {decisive}\n",
+                if *denies { "deny" } else { "allow" }
+            )
         };
         self.atoms.iter().map(line).collect()
     }

@@ -34,8 +34,12 @@ fn the_worked_policies_decide_as_shown() {
 #[test]
 fn every_rule_of_the_worked_policies_decides_a_case() {
     for worked in document() {
-        let mut idle: HashSet<&str> =
-            worked.bundle["rules"].as_array().expect("rules").iter().filter_map(|rule| rule["id"].as_str()).collect();
+        let mut idle: HashSet<&str> = worked.bundle["rules"]
+            .as_array()
+            .expect("rules")
+            .iter()
+            .filter_map(|rule| rule["id"].as_str())
+            .collect();
         for case in &worked.cases {
             match &case.expected {
                 Verdict::Candidates(rules) => idle.remove(rules[0].as_str()),

@@ -85,7 +85,8 @@ fn read_case(title: &str, case: &Value) -> Case {
         parse(&operation, &body, Some(&signer()))
             .unwrap_or_else(|rejection| panic!("{title}, {about}: {} {}", rejection.field, rejection.message))
     });
-    let expected = match (&case["expected"]["allowed_by"], &case["expected"]["denied_by"], &case["expected"]) {
+    let expected = match (&case["expected"]["allowed_by"], &case["expected"]["denied_by"], &case["expected"])
+    {
         (Value::String(rule), Value::Null, _) => Verdict::Candidates(vec![rule.clone()]),
         (Value::Null, Value::String(rule), _) => Verdict::DeniedBy(rule.clone()),
         (_, _, Value::String(text)) if text == "not_allowed" => Verdict::NotAllowed,

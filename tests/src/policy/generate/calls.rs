@@ -6,11 +6,11 @@ use alloy_primitives::{Address, B256, I256, U256};
 
 use super::Random;
 use super::world::{ABIS, ADDRESSES, AMOUNTS, TEXTS};
-use crate::policy::naive::type_of;
+use crate::policy::naive::{function, type_of};
 
 /// The functions of the world with the ABIs that they are of.
 pub(super) fn functions() -> Vec<(&'static str, Function)> {
-    let one = |signature: &&str| Function::parse(signature).expect("a signature");
+    let one = |signature: &&str| function(signature);
     ABIS.iter().flat_map(|(id, all)| all.iter().map(move |signature| (*id, one(signature)))).collect()
 }
 
@@ -52,7 +52,14 @@ fn value(random: &mut Random, kind: &DynSolType) -> DynSolValue {
         }
         DynSolType::Int(bits) => {
             let least = I256::from_raw(U256::ONE << (bits - 1)).wrapping_neg();
-            let all = [I256::ZERO, I256::ONE, I256::MINUS_ONE, I256::unchecked_from(5), I256::unchecked_from(-5), least];
+            let all = [
+                I256::ZERO,
+                I256::ONE,
+                I256::MINUS_ONE,
+                I256::unchecked_from(5),
+                I256::unchecked_from(-5),
+                least,
+            ];
             DynSolValue::Int(*random.pick(&all), *bits)
         }
         DynSolType::FixedBytes(size) => {

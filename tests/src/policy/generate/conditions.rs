@@ -52,7 +52,8 @@ const EVM_TRANSACTION: [(&str, Make); 13] = [
     ("token", call_token),
     ("token", call_token),
     ("delegates", |random, facts| {
-        let list: Vec<&Value> = entries(&facts["authorization_list"]).iter().map(|one| &one["address"]).collect();
+        let list: Vec<&Value> =
+            entries(&facts["authorization_list"]).iter().map(|one| &one["address"]).collect();
         addresses(random, &list)
     }),
 ];
@@ -70,7 +71,9 @@ const EVM_MESSAGE: [(&str, Make); 2] = [
 ];
 
 const EVM_TYPED_DATA: [(&str, Make); 9] = [
-    ("names", |random, facts| near(random, &texts(&[&facts["domain"]["name"]]), &["Orders", "Permit2", "hello"])),
+    ("names", |random, facts| {
+        near(random, &texts(&[&facts["domain"]["name"]]), &["Orders", "Permit2", "hello"])
+    }),
     ("versions", |random, facts| near(random, &texts(&[&facts["domain"]["version"]]), &["1", "2"])),
     ("verifying_contracts", |random, facts| addresses(random, &[&facts["domain"]["verifying_contract"]])),
     ("primary_types", |random, facts| {
@@ -91,7 +94,11 @@ const SOLANA_TRANSACTION: [(&str, Make); 10] = [
     ("instructions", |random, facts| {
         let all = entries(&facts["instructions"]).iter().filter_map(|one| name_of(&one["decoded"]));
         let right: Vec<String> = all.collect();
-        near(random, &right, &["system.transfer", "token.transfer_checked", "memo", "compute_budget.set_compute_unit_limit"])
+        near(
+            random,
+            &right,
+            &["system.transfer", "token.transfer_checked", "memo", "compute_budget.set_compute_unit_limit"],
+        )
     }),
     ("accounts", |random, facts| {
         let all: Vec<&Value> = entries(&facts["account_keys"]).iter().map(|key| &key["address"]).collect();
@@ -99,7 +106,9 @@ const SOLANA_TRANSACTION: [(&str, Make); 10] = [
     }),
     ("recipients", |random, facts| {
         let members = ["to", "destination", "account"];
-        let all = entries(&facts["instructions"]).iter().flat_map(|one| members.map(|name| &one["decoded"][name]["address"]));
+        let all = entries(&facts["instructions"])
+            .iter()
+            .flat_map(|one| members.map(|name| &one["decoded"][name]["address"]));
         let all: Vec<&Value> = all.collect();
         solana_parties(random, &all)
     }),
@@ -188,7 +197,7 @@ fn range(random: &mut Random, value: &Value) -> Value {
     let known = value.as_str().and_then(|text| U256::from_str_radix(text, 10).ok());
     let value = match known {
         Some(value) if random.percent(85) => value,
-        _ => U256::from_str_radix(random.pick(&AMOUNTS), 10).expect("a number"),
+        _ => U256::from_str_radix(random.pick::<&str>(&AMOUNTS), 10).expect("a number"),
     };
     let spell = |random: &mut Random, value: U256| {
         if random.percent(70) { json!(value.to_string()) } else { json!(format!("{value:#x}")) }
@@ -216,7 +225,8 @@ fn calls(random: &mut Random, facts: &Value) -> Value {
             let (abi, function) =
                 right.filter(|_| random.percent(85)).unwrap_or_else(|| random.pick(&all)).clone();
             let named = all.iter().filter(|(_, one)| one.name == function.name).count();
-            let name = if named == 1 && random.percent(50) { function.name.clone() } else { function.signature() };
+            let name =
+                if named == 1 && random.percent(50) { function.name.clone() } else { function.signature() };
             let mut call = json!({"abi": abi, "function": name});
             let leaves = leaves(&function.inputs);
             if !leaves.is_empty() && random.percent(80) {
@@ -327,7 +337,19 @@ fn fields(random: &mut Random, facts: &Value) -> Value {
         let (path, kind) = if !paths.is_empty() && random.percent(85) {
             random.pick(&paths).clone()
         } else {
-            let odd = ["nosuch", "spender", "details", "details[].token", "items", "items[]", "items.token", "maker[]", "pair", "value.x", "maker.wallet"];
+            let odd = [
+                "nosuch",
+                "spender",
+                "details",
+                "details[].token",
+                "items",
+                "items[]",
+                "items.token",
+                "maker[]",
+                "pair",
+                "value.x",
+                "maker.wallet",
+            ];
             ((*random.pick(&odd)).to_owned(), "address".to_owned())
         };
         let kind = if random.percent(92) { kind } else { "uint256".to_owned() };

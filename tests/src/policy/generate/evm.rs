@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
+use super::Random;
 use super::calls::call_data;
 use super::world::CHAINS;
-use super::Random;
 
 pub(super) fn transaction(random: &mut Random) -> Value {
     let mut fields = json!({"nonce": random.below(3), "gas": random.pick(&[21_000, 100_000])});
@@ -30,7 +30,8 @@ pub(super) fn transaction(random: &mut Random) -> Value {
     if kind == "eip4844" {
         let blobs = 1 + random.below(3);
         fields["maxFeePerBlobGas"] = json!(random.pick(&["1", "1000"]));
-        fields["blobVersionedHashes"] = (0..blobs).map(|_| json!(format!("0x01{}", "ab".repeat(31)))).collect();
+        fields["blobVersionedHashes"] =
+            (0..blobs).map(|_| json!(format!("0x01{}", "ab".repeat(31)))).collect();
     }
     if kind == "eip7702" {
         let entries = 1 + random.below(3);
@@ -44,7 +45,8 @@ pub(super) fn transaction(random: &mut Random) -> Value {
     }
     fields["input"] = json!(format!("0x{}", hex::encode(input)));
     if random.percent(60) {
-        fields["value"] = json!(random.pick(&["0", "1", "5", "1000", "1000000000000000000", "1000000000000000001"]));
+        fields["value"] =
+            json!(random.pick(&["0", "1", "5", "1000", "1000000000000000000", "1000000000000000001"]));
     }
     json!({"transaction": fields})
 }

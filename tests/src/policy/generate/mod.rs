@@ -14,8 +14,8 @@ mod world;
 use serde_json::{Value, json};
 
 use super::compare::{Request, parse};
-pub use world::{clients, signer};
 use world::{ORIGINS, WALLETS};
+pub use world::{clients, signer};
 
 /// A bundle, and a request to decide under it.
 #[derive(Clone, Debug)]

@@ -7,8 +7,14 @@ use super::{Random, conditions};
 use crate::policy::compare::Request;
 
 /// Operations that a rule can name beside the request's.
-const OTHERS: [&str; 6] =
-    ["evm.transaction", "evm.typed_data", "evm.authorization", "solana.transaction", "raw.digest", "wallet.read"];
+const OTHERS: [&str; 6] = [
+    "evm.transaction",
+    "evm.typed_data",
+    "evm.authorization",
+    "solana.transaction",
+    "raw.digest",
+    "wallet.read",
+];
 
 /// A bundle of one to six rules.
 pub(super) fn bundle(random: &mut Random, request: &Request) -> Value {

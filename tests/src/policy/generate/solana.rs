@@ -34,8 +34,10 @@ pub(super) fn transaction(random: &mut Random) -> Value {
             instructions.push(budget(&[3, 0x10, 0x27, 0, 0, 0, 0, 0, 0]));
         }
     }
+    // Mostly what is decoded, or little could be said of any transaction.
+    let plain = random.percent(50);
     for _ in 0..random.below(4) {
-        instructions.push(instruction(random, lookups));
+        instructions.push(if plain { movement(random, lookups) } else { instruction(random, lookups) });
     }
     let signers = match random.below(4) {
         0 => vec![solana_key(1), solana_key(0)],
@@ -70,7 +72,7 @@ fn amount(random: &mut Random) -> [u8; 8] {
 }
 
 fn instruction(random: &mut Random, lookups: bool) -> Instruction {
-    let program = address(random.pick(&PROGRAMS));
+    let program = address(random.pick::<&str>(&PROGRAMS));
     let data = match PROGRAMS.iter().position(|name| address(name) == program) {
         Some(0) => system(random),
         Some(1) => return memo(random),
@@ -88,6 +90,19 @@ fn instruction(random: &mut Random, lookups: bool) -> Instruction {
     let count = if random.percent(5) { 1 } else { exact };
     let accounts = (0..count).map(|_| account(random, lookups)).collect();
     Instruction { program, accounts, data }
+}
+
+/// A transfer of lamports or tokens.
+fn movement(random: &mut Random, lookups: bool) -> Instruction {
+    let program = *random.pick(&[0, 2, 2, 3]);
+    let size = amount(random);
+    let data = match (program, random.below(5)) {
+        (0, _) => [&[2, 0, 0, 0][..], &size].concat(),
+        (_, 0) => [&[3][..], &size].concat(),
+        _ => [&[12][..], &size, &[6]].concat(),
+    };
+    let accounts = (0..4).map(|_| account(random, lookups)).collect();
+    Instruction { program: address(PROGRAMS[program]), accounts, data }
 }
 
 fn memo(random: &mut Random) -> Instruction {
@@ -137,8 +152,9 @@ fn accounts_of_system(data: &[u8]) -> usize {
 
 /// Data of an instruction of the token programs: a byte of number, then what it takes.
 fn token(random: &mut Random) -> Vec<u8> {
-    let number =
-        *random.pick(&[3, 3, 12, 12, 12, 12, 26, 4, 13, 5, 6, 7, 14, 8, 15, 9, 10, 11, 17, 22, 38, 45, 0, 18, 99_u8]);
+    let number = *random.pick(&[
+        3, 3, 12, 12, 12, 12, 26, 4, 13, 5, 6, 7, 14, 8, 15, 9, 10, 11, 17, 22, 38, 45, 0, 18, 99_u8,
+    ]);
     let (size, key) = (amount(random), solana_key(random.below(SOLANA_ACCOUNTS)));
     let mut data = vec![number];
     match number {

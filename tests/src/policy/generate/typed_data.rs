@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::world::{AMOUNTS, CHAINS, TEXTS};
 use super::Random;
+use super::world::{AMOUNTS, CHAINS, TEXTS};
 
 pub(super) fn body(random: &mut Random) -> Value {
     let (primary, mut types, message) = match random.below(9) {
@@ -12,7 +12,8 @@ pub(super) fn body(random: &mut Random) -> Value {
         2..=5 => permit2(random),
         _ => order(random),
     };
-    let (domain_type, domain) = domain(random, if types.get("Order").is_some() { "Orders" } else { "Permit2" });
+    let (domain_type, domain) =
+        domain(random, if types.get("Order").is_some() { "Orders" } else { "Permit2" });
     types["EIP712Domain"] = domain_type;
     let mut data = json!({"types": types, "primaryType": primary, "domain": domain, "message": message});
     if random.percent(20) {
@@ -85,8 +86,10 @@ fn permit2(random: &mut Random) -> (&'static str, Value, Value) {
     ]);
     let (allowance, batch) = (!primary.contains("Transfer"), primary.contains("Batch"));
     // The types' names are not the primary type's: the last is what is permitted, the first how it is called.
-    let (part, list) = if allowance { ("PermitDetails", "details") } else { ("TokenPermissions", "permitted") };
-    let mut of = vec![format!("{part}{} {list}", if batch { "[]" } else { "" }), "address spender".to_owned()];
+    let (part, list) =
+        if allowance { ("PermitDetails", "details") } else { ("TokenPermissions", "permitted") };
+    let mut of =
+        vec![format!("{part}{} {list}", if batch { "[]" } else { "" }), "address spender".to_owned()];
     let mut message = json!({"spender": random.address()});
     if allowance {
         of.push("uint256 sigDeadline".to_owned());
@@ -167,7 +170,12 @@ fn spoil(random: &mut Random, data: &mut Value) {
         }
         // The name of a permit over something else.
         _ => {
-            let name = *random.pick(&["Permit", "PermitSingle", "PermitBatchTransferFrom", "PermitWitnessTransferFrom"]);
+            let name = *random.pick(&[
+                "Permit",
+                "PermitSingle",
+                "PermitBatchTransferFrom",
+                "PermitWitnessTransferFrom",
+            ]);
             let definition = data["types"][&primary].clone();
             data["types"].as_object_mut().expect("an object").remove(&primary);
             data["types"][name] = definition;

@@ -1,7 +1,7 @@
 //! Call data, decoded by alloy.
 
 use alloy_dyn_abi::{DynSolType, DynSolValue, JsonAbiExt};
-use alloy_json_abi::{Function, Param};
+use alloy_json_abi::{Function, Param, StateMutability};
 use ruint::aliases::U256;
 use serde_json::Value;
 
@@ -32,8 +32,11 @@ fn is_call(call: &Value, asked: &Asked<'_>) -> Truth {
 /// The function that a bundle's ABI has under this name or signature.
 fn find(bundle: &Value, abi: &str, name: &str) -> Function {
     let abi = list(&bundle["abis"]).iter().find(|one| one["id"] == abi).expect("an ABI of this name");
-    let parsed = list(&abi["functions"]).iter().map(|one| Function::parse(text(one)).expect("a signature"));
-    parsed.into_iter().find(|one| one.name == name || one.signature() == name).expect("a function of this name")
+    let parsed = list(&abi["functions"]).iter().map(|one| function(text(one)));
+    parsed
+        .into_iter()
+        .find(|one| one.name == name || one.signature() == name)
+        .expect("a function of this name")
 }
 
 /// What follows `selector` in the call data, if it starts so and there is something to call.
@@ -105,7 +108,7 @@ fn datum(value: &DynSolValue) -> Datum {
 
 /// The words of a call whose arguments are all of one word, such as those of ERC-20.
 pub(super) fn words(facts: &Value, signature: &str) -> Option<Option<Vec<DynSolValue>>> {
-    let function = Function::parse(signature).expect("a signature");
+    let function = function(signature);
     arguments_of(facts, function.selector().0).map(|arguments| decode(&function, &arguments))
 }
 
@@ -122,4 +125,44 @@ pub(super) fn uint(values: &[DynSolValue], index: usize) -> U256 {
 /// The type of a parameter, for who makes values of it.
 pub(in crate::policy) fn type_of(param: &Param) -> DynSolType {
     alloy_dyn_abi::Specifier::resolve(param).expect("a type")
+}
+
+/// Reads `name(type name, (type name, type name)[] name)`.
+pub(in crate::policy) fn function(signature: &str) -> Function {
+    let (name, rest) = signature.split_once('(').expect("parameters");
+    Function {
+        name: name.to_owned(),
+        inputs: params(rest.strip_suffix(')').expect("the end of the parameters")),
+        outputs: Vec::new(),
+        state_mutability: StateMutability::NonPayable,
+    }
+}
+
+fn params(list: &str) -> Vec<Param> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, character) in list.char_indices() {
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&list[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&list[start..]);
+    parts.into_iter().map(str::trim).filter(|part| !part.is_empty()).map(param).collect()
+}
+
+fn param(text: &str) -> Param {
+    let (kind, name) = text.rsplit_once(' ').expect("type and name");
+    let (kind, components) = match kind.strip_prefix('(') {
+        None => (kind.to_owned(), Vec::new()),
+        Some(tuple) => {
+            let (members, dimensions) = tuple.rsplit_once(')').expect("the end of a tuple");
+            (format!("tuple{dimensions}"), params(members))
+        }
+    };
+    Param { ty: kind, name: name.to_owned(), components, internal_type: None }
 }

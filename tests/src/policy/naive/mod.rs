@@ -11,10 +11,10 @@ mod typed_data;
 use ruint::aliases::U256;
 use serde_json::Value;
 
+pub(super) use abi::{function, type_of};
 pub use evm::max_fee as evm_max_fee;
 pub use solana::{lamports as solana_lamports, max_fee as solana_max_fee};
 pub use token::amounts as token_amounts;
-pub(super) use abi::type_of;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]

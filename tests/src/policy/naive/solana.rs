@@ -104,5 +104,6 @@ fn destination(decoded: &Value) -> Option<&Value> {
 fn is_token_movement(decoded: &Value) -> bool {
     let name = name_of(decoded);
     let name = name.strip_prefix("token.").or(name.strip_prefix("token_2022.")).unwrap_or_default();
-    ["transfer", "transfer_checked", "transfer_checked_with_fee", "mint_to", "mint_to_checked"].contains(&name)
+    ["transfer", "transfer_checked", "transfer_checked_with_fee", "mint_to", "mint_to_checked"]
+        .contains(&name)
 }
