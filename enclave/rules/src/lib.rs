@@ -5,6 +5,7 @@
 //! policy that checks out there means the same thing inside.
 //!
 //! - [`chain`]: strict parsers from bytes to [`chain::Facts`], and back to signed transactions;
+//! - [`abi`], [`token`]: what calls of contracts say;
 //! - [`dsse`], [`authority`]: statements signed by k of n admins;
 //! - [`configuration`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
@@ -21,6 +22,7 @@
     )
 )]
 
+pub mod abi;
 pub mod authority;
 pub mod bundle;
 pub mod chain;
