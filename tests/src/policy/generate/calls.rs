@@ -1,5 +1,7 @@
 //! Call data: right, wrong, and nearly right.
 
+use std::sync::LazyLock;
+
 use alloy_dyn_abi::{DynSolType, DynSolValue, JsonAbiExt};
 use alloy_json_abi::{Function, Param};
 use alloy_primitives::{Address, B256, I256, U256};
@@ -9,15 +11,20 @@ use super::world::{ABIS, ADDRESSES, AMOUNTS, TEXTS};
 use crate::policy::naive::{function, type_of};
 
 /// The functions of the world with the ABIs that they are of.
-pub(super) fn functions() -> Vec<(&'static str, Function)> {
-    let one = |signature: &&str| function(signature);
-    ABIS.iter().flat_map(|(id, all)| all.iter().map(move |signature| (*id, one(signature)))).collect()
+pub(super) fn functions() -> &'static [(&'static str, Function)] {
+    static FUNCTIONS: LazyLock<Vec<(&'static str, Function)>> = LazyLock::new(|| {
+        let of = |(id, all): &(&'static str, &[&str])| {
+            let id = *id;
+            all.iter().map(|signature| (id, function(signature))).collect::<Vec<_>>()
+        };
+        ABIS.iter().flat_map(of).collect()
+    });
+    &FUNCTIONS
 }
 
 /// Call data of one of [`functions`], in three of ten cases with something wrong.
 pub(super) fn call_data(random: &mut Random) -> Vec<u8> {
-    let functions = functions();
-    let (_, function) = random.pick(&functions);
+    let (_, function) = random.pick(functions());
     let values: Vec<DynSolValue> =
         function.inputs.iter().map(|param| value(random, &type_of(param))).collect();
     let mut data = function.abi_encode_input(&values).expect("the values are of its types");

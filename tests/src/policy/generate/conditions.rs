@@ -23,6 +23,8 @@ pub(super) fn when(random: &mut Random, operation: &str, facts: &Value, denies: 
     // Few, or they never hold together.
     for _ in 0..=random.below(if denies { 2 } else { 3 }) {
         let (name, make) = random.pick(atoms);
+        // One of many is enough to deny, so what is made to fit would never let anything through.
+        let facts = if denies && random.percent(50) { &Value::Null } else { facts };
         members.insert((*name).to_owned(), make(random, facts));
     }
     Some(json!({about: members}))
@@ -223,7 +225,7 @@ fn calls(random: &mut Random, facts: &Value) -> Value {
         .map(|_| {
             let right = all.iter().find(|(_, one)| format!("0x{}", hex::encode(one.selector())) == selector);
             let (abi, function) =
-                right.filter(|_| random.percent(85)).unwrap_or_else(|| random.pick(&all)).clone();
+                right.filter(|_| random.percent(85)).unwrap_or_else(|| random.pick(all)).clone();
             let named = all.iter().filter(|(_, one)| one.name == function.name).count();
             let name =
                 if named == 1 && random.percent(50) { function.name.clone() } else { function.signature() };
