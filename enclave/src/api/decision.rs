@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::value::RawValue;
 use signer_rules::{
-    bundle::{Operation, WalletId},
+    bundle::{Operation, Origin, WalletId},
     chain::{Facts, facts::ChainScope},
     hex_bytes::HexBytes,
     name::Name,
@@ -33,7 +33,17 @@ pub(super) fn query<'a>(
     operation: Operation,
     wallet: WalletId,
 ) -> Result<Query<'a>, Problem> {
-    Ok(Query { now: enclave.clock().now()?, client, operation, wallet, chain: ChainScope::None })
+    Ok(Query {
+        now: enclave.clock().now()?,
+        client,
+        operation,
+        wallet,
+        origin: Origin::Hd,
+        chain: ChainScope::None,
+        facts: None,
+        account: None,
+        solana_account: None,
+    })
 }
 
 /// What came of a request, for its record.

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use signer_rules::{
     bundle::{Operation, WalletId},
-    chain::{self, Curve, Rejection, SignBody, Signable, Signed, SigningInput},
+    chain::{self, Curve, Rejection, SignBody, Signable, Signed, SigningInput, solana::SolanaAddress},
     hex_bytes::HexBytes,
     name::Name,
     policy::Decision,
@@ -140,7 +140,11 @@ pub(super) fn carry_out(
         Problem::from(rejection)
     })?;
 
+    let signer = account.signer();
     query.chain = signable.facts().chain();
+    query.facts = Some(signable.facts());
+    query.account = signer.evm_address;
+    query.solana_account = signer.ed25519.map(SolanaAddress::new);
     deed.facts = Some(signable.facts());
     let decision = check(enclave, ready, call, &query, &deed)?;
     let input = signable.signing_input();

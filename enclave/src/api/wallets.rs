@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use signer_rules::{
-    bundle::{Operation, WalletId},
+    bundle::{Operation, Origin, WalletId},
     chain::{Curve, facts::ChainScope},
     name::{DEFAULT_KEYRING, Name, WalletName},
     policy::Query,
@@ -158,7 +158,11 @@ pub(super) async fn visible(
                     client,
                     operation: Operation::WalletRead,
                     wallet: wallet.record.id,
+                    origin: Origin::Hd,
                     chain: ChainScope::None,
+                    facts: None,
+                    account: None,
+                    solana_account: None,
                 };
                 if ready.configured.policy.decide(&query).is_allowed() {
                     wallets.push(wallet);
