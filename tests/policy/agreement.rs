@@ -3,12 +3,13 @@
 use std::env;
 
 use serde_json::Value;
-use signer_rules::policy::Policy;
+use signer_rules::chain::Facts;
+use signer_rules::policy::{self, Policy, TokenAmounts};
 use signer_tests::policy::compare::{
     Accounts, Request, bundle_of, by_reading, by_the_enclave, refused_beforehand,
 };
 use signer_tests::policy::generate::pair;
-use signer_tests::policy::naive::{self, Verdict};
+use signer_tests::policy::naive::{self, Amounts, Verdict};
 
 use crate::coverage::Coverage;
 
@@ -37,10 +38,25 @@ fn ten_thousand_random_policies_mean_the_same_to_both_evaluators() {
             assert!(!allowed, "seed {seed}: {refusal:?} beforehand, and then {enclave:?}");
         }
         let (facts, accounts) = (pair.request.facts_json(), Accounts::of(&pair.request.signer));
+        if let (Some(facts), Some(json)) = (&pair.request.facts, &facts) {
+            assert_eq!(measured(facts), naive::amounts(json), "seed {seed}: {json:#}");
+        }
         let readings = naive::read(&pair.bundle, &pair.request.ask(facts.as_ref(), &accounts));
         coverage.note(&pair.request.operation, &readings, &reading);
     }
     coverage.check();
+}
+
+/// What limits count, as the enclave does.
+fn measured(facts: &Facts) -> Amounts {
+    let found = policy::amounts(facts);
+    let tokens = match found.tokens {
+        TokenAmounts::Known(tokens) => {
+            Some(tokens.into_iter().map(|(token, amount)| (token.to_string(), amount)).collect())
+        }
+        TokenAmounts::Unknown => None,
+    };
+    Amounts { native: found.native, fee: found.fee, tokens }
 }
 
 /// The smallest part of the bundle on which they differ.

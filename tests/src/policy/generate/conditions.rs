@@ -8,6 +8,7 @@ use super::calls::{functions, leaves};
 use super::rules::near;
 use super::world::{ADDRESSES, AMOUNTS, PROGRAMS, SELF, TEXTS, solana, solana_pool};
 use super::{Random, evm};
+use crate::policy::naive::amounts;
 
 /// A condition for rules about `operation`, if there is a kind for it.
 pub(super) fn when(random: &mut Random, operation: &str, facts: &Value, denies: bool) -> Option<Value> {
@@ -40,10 +41,7 @@ const EVM_TRANSACTION: [(&str, Make); 13] = [
     ("recipients", |random, facts| parties(random, &[&facts["to"]])),
     ("contract_creation", |random, facts| json!(facts["to"].is_null() == random.percent(80))),
     ("value", |random, facts| range(random, &facts["value"])),
-    ("max_fee", |random, facts| {
-        let of = if facts.is_null() { U256::ZERO } else { crate::policy::naive::evm_max_fee(facts) };
-        range(random, &json!(of.to_string()))
-    }),
+    ("max_fee", |random, facts| range(random, &json!(amounts(facts).fee.unwrap_or_default().to_string()))),
     ("selectors", |random, facts| {
         near(random, &texts(&[&facts["selector"]]), &["0xa9059cbb", "0x095ea7b3", "0xdeadbeef"])
     }),
@@ -115,8 +113,7 @@ const SOLANA_TRANSACTION: [(&str, Make); 10] = [
         solana_parties(random, &all)
     }),
     ("lamports", |random, facts| {
-        let sum = if facts.is_null() { None } else { crate::policy::naive::solana_lamports(facts) };
-        range(random, &json!(sum.unwrap_or_default().to_string()))
+        range(random, &json!(amounts(facts).native.unwrap_or_default().to_string()))
     }),
     ("mints", |random, facts| {
         let all: Vec<&Value> =
@@ -135,10 +132,7 @@ const SOLANA_TRANSACTION: [(&str, Make); 10] = [
         let one = *random.pick(&all);
         range(random, one)
     }),
-    ("max_fee", |random, facts| {
-        let of = if facts.is_null() { U256::ZERO } else { crate::policy::naive::solana_max_fee(facts) };
-        range(random, &json!(of.to_string()))
-    }),
+    ("max_fee", |random, facts| range(random, &json!(amounts(facts).fee.unwrap_or_default().to_string()))),
     ("fee_payers", |random, facts| solana_parties(random, &[&facts["fee_payer"]])),
     ("lookup_tables", |random, facts| {
         json!(entries(&facts["address_table_lookups"]).is_empty() != random.percent(75))
@@ -355,9 +349,28 @@ fn fields(random: &mut Random, facts: &Value) -> Value {
             ((*random.pick(&odd)).to_owned(), "address".to_owned())
         };
         let kind = if random.percent(92) { kind } else { "uint256".to_owned() };
-        members.insert(path, test_of(random, &kind));
+        let test = if random.percent(8) { odd_test(random) } else { test_of(random, &kind) };
+        members.insert(path, test);
     }
     Value::Object(members)
+}
+
+/// Values that are spelled as no value is: what is meant is nobody's guess.
+fn odd_test(random: &mut Random) -> Value {
+    let odd = [
+        "0x5",
+        "05",
+        "+5",
+        "-0",
+        "TRUE",
+        "0X010203",
+        "0x01020",
+        "Self",
+        "0XFB6916095CA1DF60BB79CE92CE3EA74C37C5D359",
+        "0xFB6916095CA1df60bb79ce92ce3ea74c37c5d359",
+        "fb6916095ca1df60bb79ce92ce3ea74c37c5d359",
+    ];
+    json!({*random.pick(&["in", "not_in"]): random.some(&odd, 1, 4)})
 }
 
 fn test_of(random: &mut Random, kind: &str) -> Value {

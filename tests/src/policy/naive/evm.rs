@@ -54,7 +54,7 @@ pub(super) fn message(name: &str, wanted: &Value, asked: &Asked<'_>) -> Truth {
 }
 
 /// The most wei that go for gas.
-pub fn max_fee(facts: &Value) -> U256 {
+pub(super) fn max_fee(facts: &Value) -> U256 {
     let price = if facts["gas_price"].is_null() { &facts["max_fee_per_gas"] } else { &facts["gas_price"] };
     let gas = amount(price) * amount(&facts["gas"]);
     if facts["max_fee_per_blob_gas"].is_null() {

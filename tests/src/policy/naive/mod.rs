@@ -2,6 +2,7 @@
 //! anew, over JSON alone. What it decides is what `docs/policy.md` says; the enclave's evaluator has to agree.
 
 mod abi;
+mod amounts;
 mod datum;
 mod evm;
 mod solana;
@@ -12,9 +13,7 @@ use ruint::aliases::U256;
 use serde_json::Value;
 
 pub(super) use abi::{function, type_of};
-pub use evm::max_fee as evm_max_fee;
-pub use solana::{lamports as solana_lamports, max_fee as solana_max_fee};
-pub use token::amounts as token_amounts;
+pub use amounts::{Amounts, amounts};
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]

@@ -33,19 +33,20 @@ pub(super) fn atom(name: &str, wanted: &Value, asked: &Asked<'_>) -> Truth {
             }),
         })),
         "lamports" => lamports(facts).map_or(Truth::Unknown, |sum| in_range(wanted, sum)),
-        "mints" => asked.each(instructions().filter_map(|one| match &one["decoded"] {
-            Value::Null => Some(Truth::Unknown),
-            decoded if is_token_movement(decoded) => Some(match decoded["mint"]["address"].as_str() {
-                Some(mint) => asked.lists_solana(wanted, mint),
-                None => Truth::Unknown,
-            }),
-            _ => None,
+        "mints" => asked.each(instructions().filter_map(|one| match token_movement(&one["decoded"]) {
+            Movement::Unknown => Some(Truth::Unknown),
+            Movement::Known(mint, _) => {
+                Some(mint.map_or(Truth::Unknown, |mint| asked.lists_solana(wanted, mint)))
+            }
+            Movement::None => None,
         })),
-        "token_amount" => asked.each(instructions().filter_map(|one| match &one["decoded"] {
-            Value::Null => Some(Truth::Unknown),
-            decoded if is_token_movement(decoded) => Some(in_range(wanted, amount(&decoded["amount"]))),
-            _ => None,
-        })),
+        "token_amount" => {
+            asked.each(instructions().filter_map(|one| match token_movement(&one["decoded"]) {
+                Movement::Unknown => Some(Truth::Unknown),
+                Movement::Known(_, size) => Some(size.map_or(Truth::Unknown, |size| in_range(wanted, size))),
+                Movement::None => None,
+            }))
+        }
         "max_fee" => in_range(wanted, max_fee(facts)),
         "fee_payers" => asked.lists_solana(wanted, text(&facts["fee_payer"])),
         "lookup_tables" => truth(list(&facts["address_table_lookups"]).is_empty() != (*wanted == true)),
@@ -54,7 +55,7 @@ pub(super) fn atom(name: &str, wanted: &Value, asked: &Asked<'_>) -> Truth {
 }
 
 /// The lamports that system instructions move; `None` if there is an instruction that nobody understood.
-pub fn lamports(facts: &Value) -> Option<U256> {
+pub(super) fn lamports(facts: &Value) -> Option<U256> {
     let mut sum = U256::ZERO;
     for instruction in list(&facts["instructions"]) {
         let decoded = &instruction["decoded"];
@@ -68,8 +69,21 @@ pub fn lamports(facts: &Value) -> Option<U256> {
     Some(sum)
 }
 
+/// Mint and amount of each movement of tokens; `None` if that cannot be known.
+pub(super) fn token_amounts(facts: &Value) -> Option<Vec<(String, U256)>> {
+    let mut found = Vec::new();
+    for instruction in list(&facts["instructions"]) {
+        match token_movement(&instruction["decoded"]) {
+            Movement::Unknown => return None,
+            Movement::Known(mint, size) => found.push((mint?.to_owned(), size?)),
+            Movement::None => {}
+        }
+    }
+    Some(found)
+}
+
 /// The most lamports that go for signatures and priority.
-pub fn max_fee(facts: &Value) -> U256 {
+pub(super) fn max_fee(facts: &Value) -> U256 {
     let signatures = U256::from(list(&facts["signers"]).len()) * U256::from(LAMPORTS_PER_SIGNATURE);
     signatures + amount(&facts["fees"]["max_priority_fee"])
 }
@@ -87,6 +101,7 @@ fn destination(decoded: &Value) -> Option<&Value> {
         "system.create_account"
         | "system.create_account_with_seed"
         | "system.create_account_allow_prefund" => "account",
+        "associated_token_account.recover_nested" => "destination",
         name => match name.strip_prefix("token.").or(name.strip_prefix("token_2022."))? {
             "transfer"
             | "transfer_checked"
@@ -101,9 +116,28 @@ fn destination(decoded: &Value) -> Option<&Value> {
     Some(&decoded[member])
 }
 
-fn is_token_movement(decoded: &Value) -> bool {
+/// What an instruction does to tokens.
+enum Movement<'a> {
+    None,
+    /// Nobody understood the instruction.
+    Unknown,
+    /// The mint and the amount, as far as the instruction says them.
+    Known(Option<&'a str>, Option<U256>),
+}
+
+fn token_movement(decoded: &Value) -> Movement<'_> {
+    if decoded.is_null() {
+        return Movement::Unknown;
+    }
     let name = name_of(decoded);
-    let name = name.strip_prefix("token.").or(name.strip_prefix("token_2022.")).unwrap_or_default();
-    ["transfer", "transfer_checked", "transfer_checked_with_fee", "mint_to", "mint_to_checked"]
-        .contains(&name)
+    if name == "associated_token_account.recover_nested" {
+        // All that is in the account, whatever that is.
+        return Movement::Known(decoded["nested_mint"]["address"].as_str(), None);
+    }
+    match name.strip_prefix("token.").or(name.strip_prefix("token_2022.")).unwrap_or_default() {
+        "transfer" | "transfer_checked" | "transfer_checked_with_fee" | "mint_to" | "mint_to_checked" => {
+            Movement::Known(decoded["mint"]["address"].as_str(), Some(amount(&decoded["amount"])))
+        }
+        _ => Movement::None,
+    }
 }

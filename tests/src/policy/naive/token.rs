@@ -9,8 +9,8 @@ use super::{Asked, Truth, abi, all, amount, in_range, list, names, text, truth};
 #[derive(Clone, Debug)]
 struct Movement {
     kind: &'static str,
-    /// The token's address, if it is known.
-    contract: Option<String>,
+    /// The token's address.
+    contract: String,
     recipient: String,
     amount: U256,
 }
@@ -35,16 +35,12 @@ pub(super) fn of_typed_data(wanted: &Value, asked: &Asked<'_>) -> Truth {
 }
 
 /// Token and amount of each movement that EVM facts show; `None` if that cannot be known. No movement is an empty list.
-pub fn amounts(facts: &Value) -> Option<Vec<(String, U256)>> {
-    let movements = match facts["type"].as_str() {
-        Some("evm.transaction") => in_call(facts),
-        Some("evm.typed_data") => in_typed_data(facts),
-        _ => Movements::None,
-    };
+pub(super) fn amounts(facts: &Value) -> Option<Vec<(String, U256)>> {
+    let movements = if facts["type"] == "evm.transaction" { in_call(facts) } else { in_typed_data(facts) };
     match movements {
         Movements::None => Some(Vec::new()),
         Movements::Unknown => None,
-        Movements::Known(all) => all.into_iter().map(|one| Some((one.contract?, one.amount))).collect(),
+        Movements::Known(all) => Some(all.into_iter().map(|one| (one.contract, one.amount)).collect()),
     }
 }
 
@@ -62,10 +58,7 @@ fn is_wanted(wanted: &Value, movement: &Movement, asked: &Asked<'_>) -> Truth {
     let members = wanted.as_object().expect("an object");
     all(members.iter().map(|(name, wanted)| match name.as_str() {
         "kinds" => truth(names(wanted, movement.kind)),
-        "contracts" => match &movement.contract {
-            Some(contract) => asked.lists_evm(wanted, contract),
-            None => Truth::Unknown,
-        },
+        "contracts" => asked.lists_evm(wanted, &movement.contract),
         "recipients" => asked.lists_evm(wanted, &movement.recipient),
         "amount" => in_range(wanted, movement.amount),
         other => panic!("{other} is no member of a token atom"),
@@ -99,7 +92,7 @@ fn in_call(facts: &Value) -> Movements {
         };
         return Movements::Known(vec![Movement {
             kind,
-            contract: Some(text(&facts["to"]).to_lowercase()),
+            contract: text(&facts["to"]).to_lowercase(),
             recipient: abi::address(&values, recipient),
             amount,
         }]);
@@ -127,7 +120,11 @@ fn in_typed_data(facts: &Value) -> Movements {
                 DAI => ("dai_permit", all_or_nothing(*member(message, "allowed") == true)),
                 _ => return Movements::Unknown,
             };
-            let contract = facts["domain"]["verifying_contract"].as_str().map(str::to_lowercase);
+            // Nothing says which token it is about.
+            let Some(contract) = facts["domain"]["verifying_contract"].as_str() else {
+                return Movements::Unknown;
+            };
+            let contract = contract.to_lowercase();
             Movements::Known(vec![Movement { kind, contract, recipient: spender(), amount }])
         }
         name if PERMIT2.iter().any(|(known, _)| *known == name) => {
@@ -181,7 +178,7 @@ fn is_permit2(name: &str, encoded: &str) -> bool {
 fn permit2(entry: &Value, recipient: String) -> Movement {
     Movement {
         kind: "permit2",
-        contract: Some(text(member(entry, "token")).to_lowercase()),
+        contract: text(member(entry, "token")).to_lowercase(),
         recipient,
         amount: amount(member(entry, "amount")),
     }
