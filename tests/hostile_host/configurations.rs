@@ -1,10 +1,16 @@
 //! A host chooses which configuration an enclave gets.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
-use signer_rules::{bundle, configuration, dsse::Envelope};
+use signer_rules::{
+    authority::AdminKey,
+    bundle, configuration,
+    dsse::Envelope,
+    transition::{self, Transition},
+};
 use signer_shared::message::{RefusalCode, Response};
-use signer_tests::stack::{KEYRING, in_seconds, seal, sign_configuration};
+use signer_tests::stack::{ACCOUNT, KEYRING, PATIENT_AUDIT, in_seconds, seal, sign_configuration};
 
 use crate::world::{World, api, problem, refusal, status};
 
@@ -70,7 +76,8 @@ async fn hostile_authority_is_refused_for_its_encryption_context() {
 async fn hostile_second_configuration_is_refused() {
     let (world, mut host) = World::configured().await;
     let (_, _, foreign) = world.foreign_authority();
-    let (_, ours_of_another_appliance) = sign_configuration(&world.stack.admins, &world.kms_keys(), 8);
+    let (_, ours_of_another_appliance) =
+        sign_configuration(&world.stack.admins, &world.kms_keys(), 8, PATIENT_AUDIT);
     for _ in 0..2 {
         for other in [&foreign, &ours_of_another_appliance] {
             let answer = host.provision(other, &world.first_bundle()).await.expect("an answer");
@@ -130,6 +137,86 @@ async fn hostile_change_of_a_signed_configuration_is_refused() {
     assert_eq!(refusal(answer), RefusalCode::ConfigurationInvalid);
     assert_eq!(status(&mut host).await.phase.as_str(), "booting");
     world.configure(&mut host).await;
+}
+
+/// The configuration after a change to one new admin, with the signatures that are given.
+fn after_a_change(world: &World, changed_by: &[&SigningKey], signed_by: &[&SigningKey]) -> String {
+    let mut configuration = world.stack.configuration.configuration.clone();
+    let authority = world.stack.configuration.authority;
+    let transition = Transition {
+        format: transition::FORMAT.into(),
+        authority,
+        number: 1,
+        previous: authority,
+        admins: vec![AdminKey::from(new_admin().verifying_key())],
+        threshold: 1,
+    };
+    let transition =
+        seal(transition::PAYLOAD_TYPE, &serde_json::to_vec(&transition).expect("JSON"), changed_by);
+    configuration.epoch += 1;
+    configuration.transitions.push(Envelope::from_json(transition.as_bytes()).expect("an envelope"));
+    seal(configuration::PAYLOAD_TYPE, &serde_json::to_vec(&configuration).expect("JSON"), signed_by)
+}
+
+fn new_admin() -> SigningKey {
+    SigningKey::from_bytes(&[21; 32])
+}
+
+/// Attack: a change of admins that the quorum before or the admin after did not sign, and a good one whose
+/// configuration the former admins signed. Defence: both sides sign a change, and only those after it the
+/// configuration and its bundles.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_change_of_admins_is_refused() {
+    let world = World::booting().await;
+    let mut host = world.host().await;
+    let (new, [first, second, third]) = (new_admin(), &world.stack.admins);
+    let refused: [(&[&SigningKey], &[&SigningKey]); 4] = [
+        (&[first, &new], &[&new]),
+        (&[&new], &[&new]),
+        (&[first, second], &[&new]),
+        (&[first, second, &new], &[first, second, third]),
+    ];
+    for (changed_by, signed_by) in refused {
+        let envelope = after_a_change(&world, changed_by, signed_by);
+        let answer = host.provision(&envelope, &world.first_bundle()).await.expect("an answer");
+        assert_eq!(refusal(answer), RefusalCode::ConfigurationInvalid);
+        assert_eq!(status(&mut host).await.phase.as_str(), "booting");
+    }
+    let good = after_a_change(&world, &[first, second, &new], &[&new]);
+    let former = host.provision(&good, &world.first_bundle()).await.expect("an answer");
+    assert_eq!(refusal(former), RefusalCode::PolicyInvalid);
+    let bundle = world.stack.bundle(1, None, &[], &json!([])).to_string();
+    let bundle = seal(bundle::PAYLOAD_TYPE, bundle.as_bytes(), &[&new]);
+    let answer = host.provision(&good, &bundle).await.expect("an answer");
+    assert!(matches!(answer, Response::Provisioned { .. }), "{answer:?}");
+    let authority = status(&mut host).await.authority;
+    assert_eq!(authority, Some(world.stack.configuration.authority.to_string()));
+}
+
+/// Attack: the configuration from before a change of admins, with the keyring. Defence: the key policy names
+/// the PCR16 of the one after it.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_configuration_of_former_admins_gets_no_key() {
+    let mut world = World::booting().await;
+    let mut host = world.host().await;
+    let fingerprint = world.make_ready(&mut host).await;
+    let (new, [first, second, _]) = (new_admin(), &world.stack.admins);
+    let changed = after_a_change(&world, &[first, second, &new], &[&new]);
+    std::fs::write(world.stack.path("configuration.dsse.json"), &changed).expect("written");
+    let arn = world.kms_keys().remove(0).remove(0);
+    world.stack.kms.set_key_policy(&arn, &world.stack.pinned_policy(ACCOUNT)).expect("a policy");
+
+    let mut host = world.reboot(host.store).await;
+    let answer = world.provision(&mut host, &world.second_bundle(&fingerprint)).await;
+    refusal(answer);
+    assert_eq!(status(&mut host).await.phase.as_str(), "configured");
+
+    let mut host = world.reboot(host.store).await;
+    let bundle = world.stack.bundle(2, None, &[(KEYRING, &fingerprint)], &json!([])).to_string();
+    let bundle = seal(bundle::PAYLOAD_TYPE, bundle.as_bytes(), &[&new]);
+    let answer = host.provision(&changed, &bundle).await.expect("an answer");
+    assert!(matches!(answer, Response::Provisioned { .. }), "{answer:?}");
+    assert_eq!(status(&mut host).await.phase.as_str(), "ready");
 }
 
 /// Attack: use up PCR16 with a right configuration and a bundle that is none. Defence: the bundle is

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::hex_bytes::HexBytes;
 
-/// The most admins that a genesis may name.
+/// The most admins that a quorum may name.
 pub const MAX_ADMINS: usize = 32;
 
 /// Names an authority: [`Genesis::authority_id`].
@@ -63,11 +63,18 @@ pub struct Genesis {
     pub threshold: u8,
 }
 
-/// Why a [`Genesis`] is no authority.
+/// Whose signatures decide, and how many of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quorum {
+    admins: Vec<AdminKey>,
+    threshold: u8,
+}
+
+/// Why a [`Genesis`] is no authority, or keys and a threshold no [`Quorum`].
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GenesisError {
     /// None, or more than [`MAX_ADMINS`].
-    #[error("a genesis names 1 to {MAX_ADMINS} admin keys")]
+    #[error("there must be 1 to {MAX_ADMINS} admin keys")]
     Admins,
     /// Out of order or repeated.
     #[error("admin keys must be in ascending order, each once")]
@@ -83,16 +90,8 @@ impl Genesis {
     ///
     /// Every field has a fixed width, and the order of keys is fixed, so one authority has one id.
     pub fn authority_id(&self) -> Result<AuthorityId, GenesisError> {
-        let count = u8::try_from(self.admins.len()).map_err(|_| GenesisError::Admins)?;
-        if count == 0 || self.admins.len() > MAX_ADMINS {
-            return Err(GenesisError::Admins);
-        }
-        if !self.admins.is_sorted_by(|one, next| one.0.as_bytes() < next.0.as_bytes()) {
-            return Err(GenesisError::Order);
-        }
-        if self.threshold == 0 || self.threshold > count {
-            return Err(GenesisError::Threshold);
-        }
+        let quorum = self.quorum()?;
+        let count = u8::try_from(quorum.admins.len()).map_err(|_| GenesisError::Admins)?;
         let mut digest = Sha256::new_with_prefix(b"nitro-signer/authority/v1");
         digest.update(self.appliance_id.0);
         digest.update([self.threshold, count]);
@@ -100,6 +99,37 @@ impl Genesis {
             digest.update(admin.0.as_bytes());
         }
         Ok(HexBytes(digest.finalize().into()))
+    }
+
+    /// The first admins, of whom the first threshold must sign.
+    pub fn quorum(&self) -> Result<Quorum, GenesisError> {
+        Quorum::new(self.admins.clone(), self.threshold)
+    }
+}
+
+impl Quorum {
+    /// So many of these admins, whose keys are in ascending order, each once.
+    pub fn new(admins: Vec<AdminKey>, threshold: u8) -> Result<Self, GenesisError> {
+        if admins.is_empty() || admins.len() > MAX_ADMINS {
+            return Err(GenesisError::Admins);
+        }
+        if !admins.is_sorted_by(|one, next| one.0.as_bytes() < next.0.as_bytes()) {
+            return Err(GenesisError::Order);
+        }
+        if threshold == 0 || usize::from(threshold) > admins.len() {
+            return Err(GenesisError::Threshold);
+        }
+        Ok(Self { admins, threshold })
+    }
+
+    /// The admins' keys, in ascending order.
+    pub fn admins(&self) -> &[AdminKey] {
+        &self.admins
+    }
+
+    /// How many of them must sign.
+    pub fn threshold(&self) -> usize {
+        usize::from(self.threshold)
     }
 }
 

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha384};
 
 use crate::{
-    authority::{AuthorityId, Genesis, GenesisError},
+    authority::{AuthorityId, Genesis, GenesisError, Quorum},
     dsse::{DsseError, Envelope},
     hex_bytes::HexBytes,
+    transition::{self, TransitionError},
 };
 
 /// The DSSE payload type of a configuration.
@@ -30,12 +31,18 @@ pub struct Configuration {
     pub epoch: u64,
     /// How the appliance began.
     pub genesis: Genesis,
+    /// How its admins changed since: [`transition::Transition`]s in their envelopes, oldest first,
+    /// at most [`transition::MAX_TRANSITIONS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub transitions: Vec<Envelope>,
     /// Which KMS keys wrap keyrings.
     pub kms: Kms,
     /// The longest time between `not_before` and `expires` of a policy bundle, in days: 1 to 366.
     pub longest_bundle_lifetime_days: u16,
     /// How the enclave keeps time.
     pub clock: Clock,
+    /// How the audit log leaves the enclave.
+    pub audit: Audit,
 }
 
 /// Which KMS keys wrap keyrings.
@@ -76,6 +83,17 @@ pub struct Clock {
     pub longest_drift_ms: u32,
 }
 
+/// How the audit log leaves the enclave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// The longest time, in seconds, that a record may wait for the host to store it before nothing is decided any more:
+    /// 10 to 3,600.
+    pub longest_unstored_s: u16,
+    /// Seconds between two witnesses in the log of KMS, while there are new records: 60 to 3,600.
+    pub witness_s: u16,
+}
+
 /// A configuration that its quorum signed, with what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedConfiguration {
@@ -83,6 +101,8 @@ pub struct SignedConfiguration {
     pub configuration: Configuration,
     /// Names the authority.
     pub authority: AuthorityId,
+    /// The admins after all transitions: who signed it, and who decides under it.
+    pub quorum: Quorum,
     /// SHA-384 of the signed bytes: what is extended into PCR16.
     pub digest: HexBytes<48>,
 }
@@ -99,6 +119,14 @@ pub enum ConfigurationError {
     /// The genesis names no authority.
     #[error(transparent)]
     Genesis(#[from] GenesisError),
+    /// A change of admins was not agreed to by those before, or by those after.
+    #[error("transitions[{index}]: {cause}")]
+    Transition {
+        /// Which, counted from zero.
+        index: usize,
+        /// Why.
+        cause: TransitionError,
+    },
     /// A field's value cannot be.
     #[error("{field}: {problem}")]
     Field {
@@ -110,12 +138,23 @@ pub enum ConfigurationError {
 }
 
 impl Configuration {
-    /// Checks every field and computes the authority's id.
+    /// The admins after all transitions, each of which is verified.
+    pub fn current(&self) -> Result<Quorum, ConfigurationError> {
+        if self.transitions.len() > transition::MAX_TRANSITIONS {
+            return Err(field("transitions", "must be at most 64"));
+        }
+        transition::tip(&self.genesis, &self.transitions)
+            .map(|tip| tip.quorum)
+            .map_err(|(index, cause)| ConfigurationError::Transition { index, cause })
+    }
+
+    /// Checks every field, transitions too, and computes the authority's id.
     pub fn validate(&self) -> Result<AuthorityId, ConfigurationError> {
         if self.format != FORMAT {
             return Err(field("format", "must be \"nitro-signer/configuration/v1\""));
         }
         let authority = self.genesis.authority_id()?;
+        self.current()?;
         if self.kms.shares.is_empty() || self.kms.shares.len() > MAX_SHARES {
             return Err(field("kms.shares", "must name 1 to 4 shares"));
         }
@@ -150,6 +189,12 @@ impl Configuration {
         }
         if !(100..=60_000).contains(&self.clock.longest_drift_ms) {
             return Err(field("clock.longest_drift_ms", "must be 100 to 60000"));
+        }
+        if !(10..=3600).contains(&self.audit.longest_unstored_s) {
+            return Err(field("audit.longest_unstored_s", "must be 10 to 3600"));
+        }
+        if !(60..=3600).contains(&self.audit.witness_s) {
+            return Err(field("audit.witness_s", "must be 60 to 3600"));
         }
         Ok(authority)
     }
@@ -202,19 +247,18 @@ impl KmsKey {
 }
 
 impl SignedConfiguration {
-    /// Verifies an envelope against the quorum that its own genesis names.
+    /// Verifies an envelope against the quorum that its own genesis and transitions come to.
     ///
     /// That makes it *a* configuration; that it is *ours* is for whoever knows the authority's id:
     /// KMS by PCR16 and the encryption context, clients and auditors by the attested statement.
     pub fn verify(envelope: &[u8]) -> Result<Self, ConfigurationError> {
         let envelope = Envelope::from_json(envelope)?;
         let claimed = parse(&envelope.unverified_payload()?)?;
-        claimed.validate()?;
-        let genesis = &claimed.genesis;
-        let payload = envelope.verify(PAYLOAD_TYPE, &genesis.admins, usize::from(genesis.threshold))?;
-        let configuration = parse(&payload)?;
-        let authority = configuration.validate()?;
-        Ok(Self { authority, digest: digest(&payload), configuration })
+        let authority = claimed.validate()?;
+        let quorum = claimed.current()?;
+        // The bytes that were parsed above: an envelope holds one payload.
+        let payload = envelope.verify(PAYLOAD_TYPE, quorum.admins(), quorum.threshold())?;
+        Ok(Self { configuration: claimed, authority, quorum, digest: digest(&payload) })
     }
 
     /// The value of PCR16 in an enclave that runs this configuration:
@@ -267,6 +311,14 @@ pub(crate) mod tests {
 
     use super::*;
 
+    /// The sample, as if its quorum had signed it.
+    pub(crate) fn signed_sample() -> SignedConfiguration {
+        let configuration = sample();
+        let authority = configuration.validate().unwrap();
+        let quorum = configuration.current().unwrap();
+        SignedConfiguration { configuration, authority, quorum, digest: HexBytes([0; 48]) }
+    }
+
     pub(crate) fn sample() -> Configuration {
         let mut admins: Vec<crate::authority::AdminKey> =
             [1u8, 2, 3].map(|seed| SigningKey::from_bytes(&[seed; 32]).verifying_key().into()).to_vec();
@@ -275,9 +327,11 @@ pub(crate) mod tests {
             format: FORMAT.into(),
             epoch: 0,
             genesis: Genesis { appliance_id: HexBytes([7; 32]), admins, threshold: 2 },
+            transitions: Vec::new(),
             kms: Kms { shares: vec![Share { keys: vec![key("us-east-1")] }] },
             longest_bundle_lifetime_days: 90,
             clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
+            audit: Audit { longest_unstored_s: 60, witness_s: 60 },
         }
     }
 
@@ -288,7 +342,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn envelope(configuration: &Configuration, seeds: &[u8]) -> String {
+    pub(crate) fn envelope(configuration: &Configuration, seeds: &[u8]) -> String {
         let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, &serde_json::to_vec(configuration).unwrap());
         for seed in seeds {
             envelope.sign(&SigningKey::from_bytes(&[*seed; 32])).unwrap();
@@ -308,7 +362,7 @@ pub(crate) mod tests {
     #[test]
     fn bad_fields_are_named() {
         type Change = fn(&mut Configuration);
-        let cases: [(&str, Change); 12] = [
+        let cases: [(&str, Change); 14] = [
             ("format", |c| c.format = "other".into()),
             ("kms.shares", |c| c.kms.shares.clear()),
             ("kms.shares[0].keys", |c| c.kms.shares[0].keys.clear()),
@@ -333,6 +387,8 @@ pub(crate) mod tests {
             ("longest_bundle_lifetime_days", |c| c.longest_bundle_lifetime_days = 0),
             ("clock.resynchronise_s", |c| c.clock.resynchronise_s = 5),
             ("clock.longest_drift_ms", |c| c.clock.longest_drift_ms = 1),
+            ("audit.longest_unstored_s", |c| c.audit.longest_unstored_s = 5),
+            ("audit.witness_s", |c| c.audit.witness_s = 30),
         ];
         for (expected, change) in cases {
             let mut configuration = sample();

@@ -16,7 +16,7 @@ pub const MAX_ENVELOPE: usize = 1024 * 1024;
 pub const MAX_SIGNATURES: usize = 64;
 
 /// A payload with its signatures, not yet verified.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Envelope {
     /// The signed bytes, in base64.
@@ -28,7 +28,7 @@ pub struct Envelope {
 }
 
 /// One signature of an [`Envelope`].
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EnvelopeSignature {
     /// SHA-256 of the public key: [`AdminKey::id`].

@@ -71,12 +71,9 @@ impl KeyringRequest {
         configuration: &SignedConfiguration,
         now: Timestamp,
     ) -> Result<Self, KeyringRequestError> {
-        let genesis = &configuration.configuration.genesis;
-        let payload = Envelope::from_json(envelope)?.verify(
-            PAYLOAD_TYPE,
-            &genesis.admins,
-            usize::from(genesis.threshold),
-        )?;
+        let quorum = &configuration.quorum;
+        let payload =
+            Envelope::from_json(envelope)?.verify(PAYLOAD_TYPE, quorum.admins(), quorum.threshold())?;
         let request: Self = serde_json::from_slice(&payload)
             .map_err(|error| KeyringRequestError::Malformed(error.to_string()))?;
         if request.format != FORMAT {
@@ -105,9 +102,7 @@ mod tests {
     use super::*;
 
     fn configuration() -> SignedConfiguration {
-        let configuration = crate::configuration::tests::sample();
-        let authority = configuration.genesis.authority_id().unwrap();
-        SignedConfiguration { configuration, authority, digest: HexBytes([0; 48]) }
+        crate::configuration::tests::signed_sample()
     }
 
     fn verify(

@@ -14,16 +14,46 @@ use signer_rules::{
 use super::{Call, Code, Problem};
 use crate::{
     audit::Entry,
-    auth::{Unauthenticated, authenticate},
+    auth::{Caller, Request, SpendError, Unauthenticated},
     boot::{Enclave, Ready},
 };
 
 /// The longest facts in a record, in bytes of JSON: records are kept in memory.
 const MAX_FACTS: usize = 2048;
 
-/// Who asks.
-pub(super) fn who<'a>(ready: &'a Ready, call: &Call) -> Result<&'a Name, Problem> {
-    authenticate(&ready.configured.policy, &call.headers).map_err(Problem::from)
+/// Who asks. Uses up nothing: [`spend`] does.
+pub(super) fn who(enclave: &Enclave, ready: &Ready, call: &Call) -> Result<Caller, Problem> {
+    let request = Request {
+        headers: &call.headers,
+        method: &call.method,
+        path: &call.path,
+        query: call.query.as_deref(),
+        body: &call.body,
+    };
+    let now_ms = enclave.clock().now_ms()?;
+    Ok(enclave.authenticator().authenticate(&ready.configured.realm(), &request, now_ms)?)
+}
+
+/// What may come again once its nonce is used up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeatable {
+    /// Nothing.
+    No,
+    /// The very same request: its answer has `writes`, and the host asks again if the store has one of the names.
+    Yes,
+}
+
+/// Uses up the request's nonce. Called once for a request, when nothing more has to be fetched and nothing was signed,
+/// recorded or written yet: from here on a copy of the request is refused.
+pub(super) fn spend(
+    enclave: &Enclave,
+    call: &Call,
+    caller: &Caller,
+    repeatable: Repeatable,
+) -> Result<(), Problem> {
+    let now_ms = enclave.clock().now_ms()?;
+    let repeatable = repeatable == Repeatable::Yes;
+    Ok(enclave.authenticator().spend(caller, call.digest(), now_ms, repeatable)?)
 }
 
 /// What a client asks of a wallet, now.
@@ -154,5 +184,14 @@ pub(super) fn denial(decision: &Decision) -> Option<Problem> {
 impl From<Unauthenticated> for Problem {
     fn from(_: Unauthenticated) -> Self {
         Self::new(Code::Unauthenticated, "sign the request as a client of the policy bundle")
+    }
+}
+
+impl From<SpendError> for Problem {
+    fn from(error: SpendError) -> Self {
+        match error {
+            SpendError::Unauthenticated(error) => error.into(),
+            SpendError::Full => Self::new(Code::Overloaded, error.to_string()),
+        }
     }
 }

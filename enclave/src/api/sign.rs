@@ -15,7 +15,7 @@ use signer_rules::{
 
 use super::{
     Answer, Call, Code, Problem,
-    decision::{Deed, check, denial, query, record, who},
+    decision::{Deed, Repeatable, check, denial, query, record, spend, who},
     find, success,
 };
 use crate::{
@@ -93,7 +93,7 @@ pub(super) struct SignAnswer<'a> {
 /// Signs what the body names, if the policy allows what it turns out to be.
 pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) -> Answer {
     call.without_query()?;
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
     let request: SignRequest<'_> = call.json()?;
     if request.wallet.is_some() {
         return Err(Problem::malformed("the path names the wallet: leave it out of the body")
@@ -101,7 +101,8 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
             .into());
     }
     let stored = find::wallet(ready, call, wallet)?;
-    let outcome = carry_out(enclave, ready, call, client, &stored, &request.order(None))?;
+    spend(enclave, call, &caller, Repeatable::No)?;
+    let outcome = carry_out(enclave, ready, call, &caller.client, &stored, &request.order(None))?;
     success(200, &outcome.answer(), Vec::new())
 }
 
@@ -140,11 +141,11 @@ pub(super) fn carry_out(
         Problem::from(rejection)
     })?;
 
-    let signer = account.signer();
+    let own = account.signer();
     query.chain = signable.facts().chain();
     query.facts = Some(signable.facts());
-    query.account = signer.evm_address;
-    query.solana_account = signer.ed25519.map(SolanaAddress::new);
+    query.account = own.evm_address;
+    query.solana_account = own.ed25519.map(SolanaAddress::new);
     deed.facts = Some(signable.facts());
     let decision = check(enclave, ready, call, &query, &deed)?;
     let input = signable.signing_input();

@@ -10,10 +10,11 @@ use signer_rules::{
     policy::Query,
     timestamp::Timestamp,
 };
+use signer_shared::message::Listing;
 
 use super::{
     Answer, Call, Code, Problem, Stop,
-    decision::{Deed, check, query, record, who},
+    decision::{Deed, Repeatable, check, query, record, spend, who},
     find::{self, find_keyring, not_authentic, open_listed, open_wallet},
     objects::{Stored, check_listing},
     success,
@@ -67,25 +68,28 @@ struct WalletJson<'a> {
 /// `POST /v1/wallets`.
 pub(super) fn create(enclave: &Enclave, ready: &Ready, call: &Call) -> Answer {
     call.without_query()?;
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
+    let client = &caller.client;
     let request: CreateRequest = call.json()?;
     let Kind::Hd = request.kind;
     let keyring = choose_keyring(ready, request.keyring.as_ref())?;
     let wallet = Wallet::derive(keyring.clone(), request.name).map_err(Problem::from)?;
+    let object = wallet_object(&wallet.full_name());
+    let existing = match call.objects.get(&object) {
+        Stored::Unknown => return Err(Stop::Objects(vec![object])),
+        Stored::Absent => None,
+        Stored::Present(content) => Some(content),
+    };
+    spend(enclave, call, &caller, Repeatable::Yes)?;
     let query = query(enclave, client, Operation::WalletCreate, wallet.id())?;
     let decision = check(enclave, ready, call, &query, &Deed::default())?;
-    let object = wallet_object(&wallet.full_name());
-    match call.objects.get(&object) {
-        Stored::Unknown => return Err(Stop::Objects(vec![object])),
-        Stored::Present(content) => {
-            let stored = open_wallet(keyring, wallet.name(), content)?;
-            record(enclave, ready, call, &query, &decision, &Deed::default());
-            let detail = format!("wallet {} exists; nothing was changed", wallet.full_name());
-            let shown = serde_json::to_value(wallet_json(&stored)?)
-                .map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))?;
-            return Err(Problem::new(Code::WalletExists, detail).with_wallet(shown).into());
-        }
-        Stored::Absent => {}
+    if let Some(content) = existing {
+        let stored = open_wallet(keyring, wallet.name(), content)?;
+        record(enclave, ready, call, &query, &decision, &Deed::default());
+        let detail = format!("wallet {} exists; nothing was changed", wallet.full_name());
+        let shown = serde_json::to_value(wallet_json(&stored)?)
+            .map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))?;
+        return Err(Problem::new(Code::WalletExists, detail).with_wallet(shown).into());
     }
     let mut indexes = vec![seal_id_index(&wallet).map_err(Problem::from)?];
     for account in wallet.default_accounts().map_err(Problem::from)? {
@@ -115,9 +119,11 @@ pub(super) async fn list(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
         wallets: Vec<WalletJson<'a>>,
         next: Option<String>,
     }
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
     let (after, limit) = page(call.query.as_deref())?;
-    let visible = visible(enclave, ready, call, client, after.as_ref(), limit, None).await?;
+    listing(call, after.as_ref(), limit)?;
+    spend(enclave, call, &caller, Repeatable::No)?;
+    let visible = visible(enclave, ready, call, &caller.client, after.as_ref(), limit, None).await?;
     let wallets = visible.wallets.iter().map(|wallet| wallet_json(wallet)).collect::<Result<_, _>>()?;
     success(200, &Page { wallets, next: visible.next }, Vec::new())
 }
@@ -140,12 +146,7 @@ pub(super) async fn visible(
     limit: u32,
     item: Option<u32>,
 ) -> Result<Visible, Stop> {
-    let after = after.map(wallet_object);
-    let Some(listing) = &call.listing else {
-        return Err(Stop::Listing { prefix: find::WALLETS.to_owned(), after, limit });
-    };
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    check_listing(listing, find::WALLETS, after.as_deref(), most).map_err(Problem::from)?;
+    let listing = listing(call, after, limit)?;
     let now = enclave.clock().now()?;
     let mut wallets = Vec::new();
     for object in &listing.objects {
@@ -200,12 +201,24 @@ pub(super) async fn visible(
     Ok(Visible { wallets, next })
 }
 
+/// The page of the store's listing, which the host may have to be asked for.
+fn listing<'a>(call: &'a Call, after: Option<&WalletName>, limit: u32) -> Result<&'a Listing, Stop> {
+    let after = after.map(wallet_object);
+    let Some(listing) = &call.listing else {
+        return Err(Stop::Listing { prefix: find::WALLETS.to_owned(), after, limit });
+    };
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    check_listing(listing, find::WALLETS, after.as_deref(), most).map_err(Problem::from)?;
+    Ok(listing)
+}
+
 /// `GET /v1/wallets/{w}`.
 pub(super) fn show(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) -> Answer {
     call.without_query()?;
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
     let stored = find::wallet(ready, call, wallet)?;
-    let query = query(enclave, client, Operation::WalletRead, stored.record.id)?;
+    spend(enclave, call, &caller, Repeatable::No)?;
+    let query = query(enclave, &caller.client, Operation::WalletRead, stored.record.id)?;
     let decision = check(enclave, ready, call, &query, &Deed::default())?;
     record(enclave, ready, call, &query, &decision, &Deed::default());
     success(200, &wallet_json(&stored)?, Vec::new())
@@ -215,12 +228,16 @@ pub(super) fn show(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
 /// what is stored is how to find the account by its address.
 pub(super) fn derive_account(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) -> Answer {
     call.without_query()?;
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
     let request: AccountRequest = call.json()?;
     let path: Path = request.path.parse().map_err(Problem::from)?;
     let stored = find::wallet(ready, call, wallet)?;
-    let query = query(enclave, client, Operation::WalletAccount, stored.record.id)?;
-    let decision = check(enclave, ready, call, &query, &Deed::default())?;
+    let query = query(enclave, &caller.client, Operation::WalletAccount, stored.record.id)?;
+    if !ready.configured.policy.decide(&query).is_allowed() {
+        // Before an account is derived. The nonce holds for the check below as well.
+        spend(enclave, call, &caller, Repeatable::Yes)?;
+        check(enclave, ready, call, &query, &Deed::default())?;
+    }
     let account = stored.wallet.account(request.curve, &path).map_err(Problem::from)?;
     let index = seal_address_index(&stored.wallet, &account).map_err(Problem::from)?;
     let writes = match call.objects.get(&index.name) {
@@ -229,6 +246,8 @@ pub(super) fn derive_account(enclave: &Enclave, ready: &Ready, call: &Call, wall
         Stored::Present(object) if same_index(&stored.wallet, &index, object) => Vec::new(),
         Stored::Present(_) => return Err(not_authentic(&index.name).into()),
     };
+    spend(enclave, call, &caller, Repeatable::Yes)?;
+    let decision = check(enclave, ready, call, &query, &Deed::default())?;
     let address = account.address();
     record(enclave, ready, call, &query, &decision, &Deed { account: Some(&address), ..Deed::default() });
     success(if writes.is_empty() { 200 } else { 201 }, &account.to_json(), writes)

@@ -1,22 +1,13 @@
 //! Sealed objects: what the host stores for us and cannot read, change, or pass off as another.
 //!
-//! ```text
-//! "NSO1" ‖ length of the keyring's id ‖ keyring's id ‖ nonce (12) ‖ AES-256-GCM ciphertext and tag
-//! ```
-//!
-//! Each object has a key of its own, derived from the keyring and the object's name, and associated
+//! [`SealedObject`] is their layout. Each object has a key of its own, derived from the keyring and the object's name, and associated
 //! data that repeats where it belongs and which public keys it is about.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use signer_rules::name::Name;
+use signer_rules::{name::Name, sealed_object::SealedObject};
 
 use super::keyring::Keyring;
 use crate::secret::{CryptoError, Info, Secret, derive};
-
-const MAGIC: &[u8] = b"NSO1";
-
-/// The largest object that is opened.
-pub(super) const MAX_OBJECT: usize = 64 * 1024;
 
 /// Why an object is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -45,37 +36,29 @@ pub(super) struct Binding<'a> {
 pub(super) fn seal(keyring: &Keyring, binding: &Binding<'_>, content: &[u8]) -> Result<Vec<u8>, SealedError> {
     let mut nonce = [0; NONCE_LEN];
     aws_lc_rs::rand::fill(&mut nonce).map_err(CryptoError::from)?;
-    let mut object = header(keyring)?;
-    object.extend_from_slice(&nonce);
-    object.extend(encrypt(
-        &object_key(keyring, binding)?,
-        nonce,
-        &associated_data(keyring, binding),
-        content,
-    )?);
-    Ok(object)
+    let key = object_key(keyring, binding)?;
+    let ciphertext = encrypt(&key, nonce, &associated_data(keyring, binding), content)?;
+    let object = SealedObject { keyring: keyring.id().as_str(), nonce, ciphertext: &ciphertext };
+    object.write().ok_or(SealedError::Crypto(CryptoError))
 }
 
 pub(super) fn open(keyring: &Keyring, binding: &Binding<'_>, object: &[u8]) -> Result<Vec<u8>, SealedError> {
-    if object.len() > MAX_OBJECT {
-        return Err(SealedError::NotAuthentic);
+    let sealed = SealedObject::read(object).ok_or(SealedError::NotAuthentic)?;
+    if sealed.keyring != keyring.id().as_str() {
+        return Err(SealedError::Foreign(keyring.id().clone()));
     }
-    let sealed = object
-        .strip_prefix(header(keyring)?.as_slice())
-        .ok_or_else(|| SealedError::Foreign(keyring.id().clone()))?;
-    let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(SealedError::NotAuthentic)?;
-    decrypt(&object_key(keyring, binding)?, *nonce, &associated_data(keyring, binding), ciphertext)
+    let key = object_key(keyring, binding)?;
+    decrypt(&key, sealed.nonce, &associated_data(keyring, binding), sealed.ciphertext)
         .map_err(|_| SealedError::NotAuthentic)
 }
 
 /// The keyring whose id an object carries. Only says which keyring to try.
 pub(super) fn keyring_hint(object: &[u8]) -> Option<&str> {
-    let (length, rest) = object.strip_prefix(MAGIC)?.split_first()?;
-    std::str::from_utf8(rest.get(..usize::from(*length))?).ok()
+    SealedObject::read(object).map(|object| object.keyring)
 }
 
 /// AES-256-GCM with a nonce that the key has never seen.
-pub(super) fn encrypt(
+pub(crate) fn encrypt(
     key: &Secret<32>,
     nonce: [u8; NONCE_LEN],
     associated_data: &Info,
@@ -94,7 +77,7 @@ pub(super) fn encrypt(
 }
 
 /// The inverse of [`encrypt`].
-pub(super) fn decrypt(
+pub(crate) fn decrypt(
     key: &Secret<32>,
     nonce: [u8; NONCE_LEN],
     associated_data: &Info,
@@ -111,12 +94,6 @@ pub(super) fn decrypt(
         .len();
     bytes.truncate(length);
     Ok(bytes)
-}
-
-fn header(keyring: &Keyring) -> Result<Vec<u8>, CryptoError> {
-    let id = keyring.id().as_str().as_bytes();
-    let length = u8::try_from(id.len()).map_err(|_| CryptoError)?;
-    Ok([MAGIC, &[length], id].concat())
 }
 
 fn object_key(keyring: &Keyring, binding: &Binding<'_>) -> Result<Secret<32>, CryptoError> {

@@ -1,13 +1,15 @@
 //! `signerctl config`: the appliance configuration.
 
+mod rotate;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use signer_rules::{
-    authority::{AdminKey, AuthorityId, Genesis},
+    authority::{AdminKey, AuthorityId, Genesis, Quorum},
     configuration::{
-        self, Clock, Configuration, ConfigurationError, FORMAT, Kms, KmsKey, PAYLOAD_TYPE, Share,
+        self, Audit, Clock, Configuration, ConfigurationError, FORMAT, Kms, KmsKey, PAYLOAD_TYPE, Share,
         SignedConfiguration,
     },
     dsse::{DsseError, Envelope},
@@ -30,6 +32,12 @@ pub(crate) enum ConfigCommand {
     Sign(SignArgs),
     /// Check who signed a configuration; print its authority, digest and PCR16.
     Digest(DigestArgs),
+    /// Write a change of admins that nobody has signed yet.
+    Rotate(rotate::RotateArgs),
+    /// Add the signature of an admin, former or new, to a change of admins.
+    RotateSign(rotate::RotateSignArgs),
+    /// Write the configuration that succeeds another, for the admins after the change to sign.
+    Next(rotate::NextArgs),
 }
 
 /// Write a new configuration that nobody has signed yet.
@@ -75,6 +83,9 @@ pub(crate) fn run(command: &ConfigCommand, terminal: &Terminal) -> Result<Report
         ConfigCommand::Init(args) => init(args),
         ConfigCommand::Sign(args) => sign(args, terminal.style()),
         ConfigCommand::Digest(args) => digest(&args.file, terminal.style()),
+        ConfigCommand::Rotate(args) => rotate::rotate(args, terminal.style()),
+        ConfigCommand::RotateSign(args) => rotate::sign(args, terminal.style()),
+        ConfigCommand::Next(args) => rotate::next(args),
     }
 }
 
@@ -91,30 +102,45 @@ pub(crate) fn read_signed(path: &Path) -> Result<SignedConfiguration, Failure> {
 }
 
 fn init(args: &InitArgs) -> Result<Report, Failure> {
-    let mut admins = args.admin.iter().map(|text| keys::read_public(text)).collect::<Result<Vec<_>, _>>()?;
-    admins.sort_by_key(|admin: &AdminKey| admin.key().to_bytes());
+    let admins = read_admins(&args.admin)?;
     let mut appliance_id = [0; 32];
     aws_lc_rs::rand::fill(&mut appliance_id).map_err(|_| Failure::new("the system gives no randomness"))?;
     let configuration = Configuration {
         format: FORMAT.to_owned(),
         epoch: 0,
         genesis: Genesis { appliance_id: HexBytes(appliance_id), admins, threshold: args.threshold },
+        transitions: Vec::new(),
         kms: Kms { shares: shares(args)? },
         longest_bundle_lifetime_days: args.bundle_lifetime_days,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
+        audit: Audit { longest_unstored_s: 60, witness_s: 60 },
     };
-    let authority = configuration.validate().map_err(Failure::new)?;
-    let payload = serde_json::to_vec_pretty(&configuration).map_err(Failure::new)?;
-    let unsigned = Envelope::unsigned(PAYLOAD_TYPE, &payload);
-    args.output.write(envelope::json(&unsigned)?.as_bytes(), Access::Public)?;
+    write_unsigned(&configuration, &args.output)
+}
 
-    let file = args.output.output.display().to_string();
+/// Writes a configuration for its admins to sign.
+fn write_unsigned(configuration: &Configuration, output: &OutputArgs) -> Result<Report, Failure> {
+    let authority = configuration.validate().map_err(Failure::new)?;
+    let quorum = configuration.current().map_err(Failure::new)?;
+    let payload = serde_json::to_vec_pretty(configuration).map_err(Failure::new)?;
+    let unsigned = Envelope::unsigned(PAYLOAD_TYPE, &payload);
+    output.write(envelope::json(&unsigned)?.as_bytes(), Access::Public)?;
+
+    let file = output.output.display().to_string();
+    let content = Content { configuration, authority, quorum: &quorum, payload: &payload };
     let human = format!(
         "{}\n\nNext: signerctl config sign {file} --key FILE.pem ({} of the admins)",
-        fields(&rows(&file, &configuration, authority, &payload)),
-        args.threshold
+        fields(&content.rows(&file)),
+        quorum.threshold()
     );
-    Ok(Report::new(human, to_json(&file, &configuration, authority, &payload)))
+    Ok(Report::new(human, content.to_json(&file)))
+}
+
+/// Public keys in the order in which they are signed.
+fn read_admins(texts: &[String]) -> Result<Vec<AdminKey>, Failure> {
+    let mut admins = texts.iter().map(|text| keys::read_public(text)).collect::<Result<Vec<_>, _>>()?;
+    admins.sort_by_key(|admin: &AdminKey| admin.key().to_bytes());
+    Ok(admins)
 }
 
 fn shares(args: &InitArgs) -> Result<Vec<Share>, Failure> {
@@ -143,17 +169,19 @@ fn parse_endpoint(text: &str) -> Result<(String, String), &'static str> {
 
 fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
     let mut file = EnvelopeFile::read(&args.file, PAYLOAD_TYPE)?;
-    let (configuration, authority) = parse(&file, &args.file)?;
+    let (configuration, authority, quorum) = parse(&file, &args.file)?;
     let key = AdminSecret::read(&args.key)?;
-    require_admin(&key, &configuration.genesis)?;
+    require_admin(&key, &quorum)?;
     file.sign(&key)?;
-    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
+    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &quorum);
     let name = args.file.display().to_string();
-    let mut rows = rows(&name, &configuration, authority, file.unverified_payload());
+    let payload = file.unverified_payload();
+    let content = Content { configuration: &configuration, authority, quorum: &quorum, payload };
+    let mut rows = content.rows(&name);
     rows.push(("signatures", signatures.summary(style)));
     let public = keys::public_hex(&key.public());
     let human = format!("{} with key {public}\n\n{}", style.bold("Signed"), fields(&rows));
-    let mut json = to_json(&name, &configuration, authority, file.unverified_payload());
+    let mut json = content.to_json(&name);
     json["signed_by"] = json!({ "public_key": public, "key_id": key.public().id() });
     json["signatures"] = signatures.to_json();
     Ok(Report::new(human, json))
@@ -161,78 +189,100 @@ fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
 
 fn digest(path: &Path, style: Style) -> Result<Report, Failure> {
     let file = EnvelopeFile::read(path, PAYLOAD_TYPE)?;
-    let (configuration, authority) = parse(&file, path)?;
-    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.genesis);
+    let (configuration, authority, quorum) = parse(&file, path)?;
+    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &quorum);
     let name = path.display().to_string();
-    let mut rows = rows(&name, &configuration, authority, file.unverified_payload());
+    let payload = file.unverified_payload();
+    let content = Content { configuration: &configuration, authority, quorum: &quorum, payload };
+    let mut rows = content.rows(&name);
     rows.push(("signatures", signatures.summary(style)));
     let human = format!("{}\n{}", fields(&rows), signatures.lines(style));
-    let mut json = to_json(&name, &configuration, authority, file.unverified_payload());
+    let mut json = content.to_json(&name);
     json["signatures"] = signatures.to_json();
     let exit = if signatures.complete() { 0 } else { EXIT_FAILED };
     Ok(Report { human, json, exit })
 }
 
-/// Who of the appliance's admins signed an envelope.
-pub(crate) fn signatures(envelope: &Envelope, payload_type: &'static str, genesis: &Genesis) -> Signatures {
-    Signatures::of(envelope, payload_type, &genesis.admins, usize::from(genesis.threshold))
+/// Who of the appliance's present admins signed an envelope.
+pub(crate) fn signatures(envelope: &Envelope, payload_type: &'static str, quorum: &Quorum) -> Signatures {
+    Signatures::of(envelope, payload_type, quorum.admins(), quorum.threshold())
 }
 
 /// Refuses a key that is not an admin's: its signature would be passed over.
-pub(crate) fn require_admin(key: &AdminSecret, genesis: &Genesis) -> Result<(), Failure> {
-    if genesis.admins.contains(&key.public()) {
+pub(crate) fn require_admin(key: &AdminSecret, quorum: &Quorum) -> Result<(), Failure> {
+    if quorum.admins().contains(&key.public()) {
         return Ok(());
     }
     Err(Failure::new(format!("key {} is not an admin of this appliance", keys::public_hex(&key.public())))
-        .hint("sign with one of the keys that config init named with --admin"))
+        .hint("sign with one of the keys that config digest lists for this configuration"))
 }
 
-fn parse(file: &EnvelopeFile, path: &Path) -> Result<(Configuration, AuthorityId), Failure> {
+fn parse(file: &EnvelopeFile, path: &Path) -> Result<(Configuration, AuthorityId, Quorum), Failure> {
     let in_file = |error: String| Failure::new(format!("{}: {error}", path.display()));
     let configuration: Configuration = serde_json::from_slice(file.unverified_payload())
         .map_err(|error| in_file(format!("not a configuration: {error}")))?;
     let authority = configuration.validate().map_err(|error| in_file(error.to_string()))?;
-    Ok((configuration, authority))
+    let quorum = configuration.current().map_err(|error| in_file(error.to_string()))?;
+    Ok((configuration, authority, quorum))
 }
 
-fn rows(
-    file: &str,
-    configuration: &Configuration,
+/// A configuration whose fields are good, and what follows from it.
+struct Content<'a> {
+    configuration: &'a Configuration,
     authority: AuthorityId,
-    payload: &[u8],
-) -> Vec<(&'static str, String)> {
-    let genesis = &configuration.genesis;
-    let mut rows = vec![
-        ("file", file.to_owned()),
-        ("authority", authority.to_string()),
-        ("digest (SHA-384)", configuration::digest(payload).to_string()),
-        ("PCR16", pcr16(payload).to_string()),
-        ("epoch", configuration.epoch.to_string()),
-        ("threshold", format!("{} of {} admins", genesis.threshold, genesis.admins.len())),
-    ];
-    rows.extend(genesis.admins.iter().map(|admin| ("admin", keys::public_hex(admin))));
-    for (share, number) in configuration.kms.shares.iter().zip(1..) {
-        for key in &share.keys {
-            rows.push(("KMS key", format!("share {number}: {} at {}", key.arn, key.endpoint)));
-        }
-    }
-    rows.push(("longest policy", format!("{} days", configuration.longest_bundle_lifetime_days)));
-    let clock = configuration.clock;
-    rows.push((
-        "clock",
-        format!("every {} s, drift up to {} ms", clock.resynchronise_s, clock.longest_drift_ms),
-    ));
-    rows
+    quorum: &'a Quorum,
+    payload: &'a [u8],
 }
 
-fn to_json(file: &str, configuration: &Configuration, authority: AuthorityId, payload: &[u8]) -> Value {
-    json!({
-        "file": file,
-        "authority": authority,
-        "digest": configuration::digest(payload),
-        "pcr16": pcr16(payload),
-        "configuration": configuration,
-    })
+impl Content<'_> {
+    fn rows(&self, file: &str) -> Vec<(&'static str, String)> {
+        let Self { configuration, quorum, .. } = self;
+        let mut rows = vec![
+            ("file", file.to_owned()),
+            ("authority", self.authority.to_string()),
+            ("digest (SHA-384)", configuration::digest(self.payload).to_string()),
+            ("PCR16", pcr16(self.payload).to_string()),
+            ("epoch", configuration.epoch.to_string()),
+            ("threshold", format!("{} of {} admins", quorum.threshold(), quorum.admins().len())),
+        ];
+        rows.extend(quorum.admins().iter().map(|admin| ("admin", keys::public_hex(admin))));
+        if !configuration.transitions.is_empty() {
+            rows.push(("admins changed", times(configuration.transitions.len())));
+        }
+        for (share, number) in configuration.kms.shares.iter().zip(1..) {
+            for key in &share.keys {
+                rows.push(("KMS key", format!("share {number}: {} at {}", key.arn, key.endpoint)));
+            }
+        }
+        rows.push(("longest policy", format!("{} days", configuration.longest_bundle_lifetime_days)));
+        let clock = configuration.clock;
+        rows.push((
+            "clock",
+            format!("every {} s, drift up to {} ms", clock.resynchronise_s, clock.longest_drift_ms),
+        ));
+        let audit = configuration.audit;
+        rows.push((
+            "audit log",
+            format!("stored within {} s, witnessed every {} s", audit.longest_unstored_s, audit.witness_s),
+        ));
+        rows
+    }
+
+    fn to_json(&self, file: &str) -> Value {
+        json!({
+            "file": file,
+            "authority": self.authority,
+            "digest": configuration::digest(self.payload),
+            "pcr16": pcr16(self.payload),
+            "admins": self.quorum.admins(),
+            "threshold": self.quorum.threshold(),
+            "configuration": self.configuration,
+        })
+    }
+}
+
+fn times(count: usize) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
 fn pcr16(payload: &[u8]) -> HexBytes<48> {

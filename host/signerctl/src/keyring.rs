@@ -190,7 +190,7 @@ fn request(args: &RequestArgs, style: Style) -> Result<Report, Failure> {
     args.output.write(envelope::json(&envelope)?.as_bytes(), Access::Public)?;
     let payload = envelope.unverified_payload().map_err(Failure::new)?;
     let request = parse(&payload)?;
-    let signatures = signatures(&envelope, PAYLOAD_TYPE, &configuration.configuration.genesis);
+    let signatures = signatures(&envelope, PAYLOAD_TYPE, &configuration.quorum);
     let file = args.output.output.display().to_string();
     let mut rows = rows(&file, &request);
     rows.push(("signatures", signatures.summary(style)));
@@ -231,7 +231,7 @@ fn signed_request(
     let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, &payload);
     for path in keys {
         let key = AdminSecret::read(path)?;
-        require_admin(&key, &configuration.configuration.genesis)?;
+        require_admin(&key, &configuration.quorum)?;
         key.sign(&mut envelope).map_err(Failure::new)?;
     }
     Ok(envelope)

@@ -174,7 +174,7 @@ fn init(args: &InitArgs, terminal: &Terminal) -> Result<Report, Failure> {
     args.output
         .write(envelope::json(&Envelope::unsigned(PAYLOAD_TYPE, &payload))?.as_bytes(), Access::Public)?;
     let file = args.output.output.display().to_string();
-    let needed = configuration.configuration.genesis.threshold;
+    let needed = configuration.quorum.threshold();
     let human = format!(
         "{}\n\nNext: signerctl policy sign {file} --key FILE.pem ({needed} of the admins)",
         fields(&rows(&file, &bundle, &payload))
@@ -238,7 +238,7 @@ fn sign(args: &SignPolicyArgs, style: Style) -> Result<Report, Failure> {
     let configuration = args.config.as_deref().map(config::read_signed).transpose()?;
     let key = AdminSecret::read(key)?;
     if let Some(configuration) = &configuration {
-        require_admin(&key, &configuration.configuration.genesis)?;
+        require_admin(&key, &configuration.quorum)?;
         require_authority(&bundle, configuration)?;
     }
     file.sign(&key)?;
@@ -248,7 +248,7 @@ fn sign(args: &SignPolicyArgs, style: Style) -> Result<Report, Failure> {
     let mut json = to_json(&name, &bundle, file.unverified_payload());
     json["signed_by"] = json!({ "public_key": public, "key_id": key.public().id() });
     if let Some(configuration) = &configuration {
-        let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
+        let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.quorum);
         rows.push(("signatures", signatures.summary(style)));
         json["signatures"] = signatures.to_json();
     }
@@ -265,7 +265,7 @@ fn show(args: &ShowArgs, style: Style) -> Result<Report, Failure> {
     json["bundle"] = json!(bundle);
     let Some(path) = &args.config else { return Ok(Report::new(fields(&rows), json)) };
     let configuration = config::read_signed(path)?;
-    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.configuration.genesis);
+    let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.quorum);
     let accepted = SignedBundle::verify(file.to_json()?.as_bytes(), &configuration);
     let verdict = match &accepted {
         Ok(_) => style.good("an enclave of this configuration accepts it"),

@@ -1,6 +1,7 @@
 //! A whole appliance on one machine: the real host and `signerctl`, an emulated enclave as a process
 //! of its own, and a KMS emulator in this process, whose faults a test can choose.
 
+mod client;
 mod http;
 mod process;
 mod recover;
@@ -20,7 +21,7 @@ use serde_json::{Value, json};
 use signer_rules::{
     authority::{AdminKey, Genesis},
     bundle,
-    configuration::{self, Clock, Configuration, Kms, KmsKey, Share, SignedConfiguration},
+    configuration::{self, Audit, Clock, Configuration, Kms, KmsKey, Share, SignedConfiguration},
     dsse::Envelope,
     hex_bytes::HexBytes,
     keyring_request::{self, KeyringRequest},
@@ -28,6 +29,7 @@ use signer_rules::{
 };
 use tokio::time::sleep;
 
+pub use client::{Client, Exchanged, Secret};
 pub use http::{Reply, request, request_elsewhere};
 pub use process::{Process, binary};
 pub use recover::recover_evm_address;
@@ -45,6 +47,9 @@ pub const ROLE: &str = "arn:aws:iam::111122223333:role/signer-instance";
 /// The name of the keyring that [`Stack::make_ready`] makes.
 pub const KEYRING: &str = "default";
 
+/// A test that plays the host need not store the log at once.
+pub const PATIENT_AUDIT: Audit = Audit { longest_unstored_s: 600, witness_s: 60 };
+
 const REGION: &str = "us-east-1";
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -60,6 +65,8 @@ pub struct StackOptions {
     pub pinned_policy: bool,
     /// More flags for the enclave.
     pub enclave_flags: Vec<String>,
+    /// How the audit log leaves the enclave.
+    pub audit: Audit,
     /// Whether to leave out the host, for a test that stands in its place: the enclave has just been
     /// started when [`Stack::start`] returns.
     pub without_host: bool,
@@ -72,6 +79,7 @@ impl Default for StackOptions {
             keys_per_share: 1,
             pinned_policy: true,
             enclave_flags: Vec::new(),
+            audit: PATIENT_AUDIT,
             without_host: false,
         }
     }
@@ -113,7 +121,7 @@ impl Stack {
                 (0..options.keys_per_share).map(|_| kms.create_key(&spec).expect("a KMS key")).collect()
             })
             .collect();
-        let (configuration, configuration_envelope) = sign_configuration(&admins, &keys, 7);
+        let (configuration, configuration_envelope) = sign_configuration(&admins, &keys, 7, options.audit);
         let mut stack = Self {
             kms,
             admins,
@@ -408,11 +416,12 @@ impl Drop for Stack {
     }
 }
 
-/// Rules that allow the client everything, authorizations for every chain among it.
+/// Rules that allow the client everything, authorizations for every chain among it, and different transactions of one
+/// nonce.
 pub fn allow_everything() -> Value {
     let operations: Vec<&str> = bundle::Operation::ALL.iter().map(|operation| operation.as_str()).collect();
     json!([
-        {"id": "everything", "effect": "allow", "operations": operations},
+        {"id": "everything", "effect": "allow", "operations": operations, "nonce": "unguarded"},
         {"id": "every-chain", "effect": "allow", "operations": ["evm.authorization"], "chain_ids": [0]},
     ])
 }
@@ -422,6 +431,7 @@ pub fn sign_configuration(
     admins: &[SigningKey; 3],
     keys: &[Vec<String>],
     appliance: u8,
+    audit: Audit,
 ) -> (SignedConfiguration, String) {
     let mut admin_keys: Vec<AdminKey> = admins.iter().map(|admin| admin.verifying_key().into()).collect();
     admin_keys.sort_by_key(|admin| admin.key().to_bytes());
@@ -430,9 +440,11 @@ pub fn sign_configuration(
         format: configuration::FORMAT.into(),
         epoch: 0,
         genesis: Genesis { appliance_id: HexBytes([appliance; 32]), admins: admin_keys, threshold: 2 },
+        transitions: Vec::new(),
         kms: Kms { shares: keys.iter().map(|keys| Share { keys: keys.iter().map(key).collect() }).collect() },
         longest_bundle_lifetime_days: 90,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
+        audit,
     };
     let payload = serde_json::to_vec(&configuration).expect("JSON");
     let [first, second, _] = admins;

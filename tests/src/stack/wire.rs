@@ -76,10 +76,23 @@ impl Host {
     /// not stored. Panics if `host/openapi.json` does not describe request and answer: whatever a host does, the enclave
     /// answers as it says there.
     pub async fn api(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<ApiResponse> {
+        self.api_with(method, path, &[], body).await
+    }
+
+    /// The same with headers of the client's.
+    pub async fn api_with(
+        &mut self,
+        method: &str,
+        path: &str,
+        headers: &[Header],
+        body: &[u8],
+    ) -> io::Result<ApiResponse> {
+        let mut all = headers.to_vec();
+        all.push(Header { name: REQUEST_ID.0.to_owned(), value: REQUEST_ID.1.to_owned() });
         let mut request = ApiRequest {
             method: method.to_owned(),
             path: path.to_owned(),
-            headers: vec![Header { name: REQUEST_ID.0.to_owned(), value: REQUEST_ID.1.to_owned() }],
+            headers: all,
             body: body.to_vec().into(),
             objects: Vec::new(),
             listing: None,

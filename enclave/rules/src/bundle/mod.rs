@@ -37,7 +37,7 @@ pub use limit::{
     TokenMost, WINDOW_RANGE_S,
 };
 pub use operation::Operation;
-pub use rule::{Effect, MAX_CHAINS, MAX_WALLETS, Rule};
+pub use rule::{Effect, MAX_CHAINS, MAX_GROUP_WALLETS, MAX_WALLETS, Rule};
 pub use solana::SolanaTransactionWhen;
 pub use value::{
     Fields, Int, MAX_FIELDS, MAX_TEST_VALUES, MAX_TEXT, Party, Range, Selector, Test, TestValue,
@@ -159,12 +159,9 @@ pub enum BundleError {
 impl SignedBundle {
     /// Verifies an envelope against the quorum of the configuration.
     pub fn verify(envelope: &[u8], configuration: &SignedConfiguration) -> Result<Self, BundleError> {
-        let genesis = &configuration.configuration.genesis;
-        let payload = Envelope::from_json(envelope)?.verify(
-            PAYLOAD_TYPE,
-            &genesis.admins,
-            usize::from(genesis.threshold),
-        )?;
+        let quorum = &configuration.quorum;
+        let payload =
+            Envelope::from_json(envelope)?.verify(PAYLOAD_TYPE, quorum.admins(), quorum.threshold())?;
         let bundle = Bundle::from_json(&payload)?;
         if bundle.authority != configuration.authority {
             return Err(BundleError::ForeignAuthority {
@@ -249,8 +246,8 @@ impl Bundle {
             if group.wallets.is_empty() {
                 return Err(field("wallet_groups", &format!("{} has no wallets", group.id)));
             }
-            if group.wallets.len() > MAX_WALLETS {
-                let problem = format!("{} has more than {MAX_WALLETS} wallets", group.id);
+            if group.wallets.len() > MAX_GROUP_WALLETS {
+                let problem = format!("{} has more than {MAX_GROUP_WALLETS} wallets", group.id);
                 return Err(field("wallet_groups", &problem));
             }
         }

@@ -5,9 +5,7 @@ use super::*;
 use crate::configuration;
 
 fn configuration() -> SignedConfiguration {
-    let configuration = configuration::tests::sample();
-    let authority = configuration.genesis.authority_id().unwrap();
-    SignedConfiguration { configuration, authority, digest: HexBytes([0; 48]) }
+    configuration::tests::signed_sample()
 }
 
 fn sample() -> Value {

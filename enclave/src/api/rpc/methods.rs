@@ -20,6 +20,7 @@ use crate::{
         sign::{Order, carry_out as sign},
         wallets::{self, MAX_PAGE},
     },
+    auth::Caller,
     boot::{Enclave, Ready},
     wallet::{self, DEFAULT_PATHS, Path, StoredWallet},
 };
@@ -30,6 +31,7 @@ pub(super) struct Context<'a> {
     pub(super) enclave: &'a Enclave,
     pub(super) ready: &'a Ready,
     pub(super) call: &'a Call,
+    pub(super) caller: &'a Caller,
     pub(super) client: &'a Name,
     pub(super) endpoint: Endpoint<'a>,
 }
@@ -142,7 +144,7 @@ impl SignPlan<'_> {
         };
         let path = self.path.to_string();
         let order = Order { kind, path: Some(&path), address: None, body, item };
-        let Context { enclave, ready, call, client, endpoint } = *context;
+        let Context { enclave, ready, call, client, endpoint, .. } = *context;
         let outcome = sign(enclave, ready, call, client, &self.wallet, &order)?;
         match &outcome.signed {
             Signed::EvmTransaction(signed) if endpoint.geth => {
