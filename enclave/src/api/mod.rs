@@ -230,9 +230,8 @@ impl Call {
 
     /// SHA-256 of method, path with query, and body, each preceded by its length.
     fn digest(&self) -> HexBytes<32> {
-        *self
-            .digest
-            .get_or_init(|| request_digest(&self.method, &self.path, self.query.as_deref(), &self.body))
+        let digest = || request_digest(&self.method, &self.path, self.query.as_deref(), &self.body);
+        *self.digest.get_or_init(digest)
     }
 
     /// Keeps the receipt of a record for the answer.
