@@ -8,7 +8,7 @@ use signer_terminal::{Failure, Terminal, files};
 use crate::verify::Root;
 
 /// Whose hardware is believed.
-#[derive(Args)]
+#[derive(Args, Default)]
 pub struct RootArgs {
     /// Trust documents under this root certificate (PEM) instead of AWS's: for emulators only.
     #[arg(long = "root", value_name = "FILE")]

@@ -25,6 +25,7 @@ pub mod authority;
 pub mod boot;
 pub mod clock;
 pub mod events;
+pub mod guards;
 pub mod kms;
 pub mod last_words;
 pub mod platform;

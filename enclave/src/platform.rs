@@ -71,6 +71,8 @@ impl Platform {
     }
 }
 
+/// How often it is asked whether a witness is due: how soon after the enclave is ready the first is made.
+const WITNESS_POLL: Duration = Duration::from_millis(500);
 /// For what was reported before the end to reach the host.
 const LAST_EVENTS: Duration = Duration::from_millis(500);
 
@@ -96,6 +98,7 @@ async fn run_until_failure(platform: Platform, events: Events) -> Result<Infalli
     let listener = Listener::bind(&platform.listen).await;
     let listener = listener.map_err(|cause| RunError::Listen { address: platform.listen, cause })?;
     tasks.spawn(keep_time(enclave.clone()));
+    tasks.spawn(keep_witness(enclave.clone()));
     tasks.spawn(serve(enclave.clone(), listener));
     enclave.failed().await;
     Err(RunError::Failed)
@@ -119,5 +122,13 @@ async fn keep_time(enclave: Arc<Enclave>) {
             }
             Err(error) => enclave.events().error("clock_not_read", &[("cause", &error)]),
         }
+    }
+}
+
+/// Leaves the head of the audit chain in KMS's log again and again.
+async fn keep_witness(enclave: Arc<Enclave>) {
+    loop {
+        sleep(WITNESS_POLL).await;
+        enclave.witness_if_due().await;
     }
 }

@@ -79,6 +79,11 @@ impl Info {
         Self(bytes)
     }
 
+    /// Bytes that [`signer_rules`] made in the same way, for what others must compute too.
+    pub fn of_parts(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -20,7 +20,7 @@ use tokio::{
 use crate::{
     api::{self, objects::Objects},
     attestation::NsmError,
-    boot::{Adoption, AttestError, Enclave, Kind, State, is_allowed},
+    boot::{Adoption, AttestError, Enclave, Kind, PageError, State, is_allowed},
 };
 
 /// Connections at once. The host keeps a handful.
@@ -259,15 +259,7 @@ async fn answer(enclave: &Arc<Enclave>, request: Request) -> Response {
             provision(enclave, configuration.into_vec(), policy_bundle.into_vec(), objects).await
         }
         Request::Attest { nonce } => attest(enclave, nonce.map(serde_bytes::ByteBuf::into_vec)).await,
-        Request::Audit { after } => Response::Audit {
-            records: enclave
-                .audit()
-                .records(after.map_or(0, |after| after.saturating_add(1)))
-                .into_iter()
-                .map(Into::into)
-                .collect(),
-            head: enclave.audit().head().sequence,
-        },
+        Request::Audit { after } => audit(enclave, after),
         Request::Api(request) => api::handle(enclave, request).await,
     }
 }
@@ -291,6 +283,20 @@ async fn provision(
         },
         Ok(Err(error)) => refused(error.code(), error.to_string()),
         Err(_) => refused(RefusalCode::NsmFailed, "provisioning failed".into()),
+    }
+}
+
+fn audit(enclave: &Enclave, after: Option<u64>) -> Response {
+    match enclave.audit_page(after) {
+        Ok(page) => Response::Audit {
+            boot_id: enclave.identity().boot_id().to_string(),
+            first: page.first,
+            records: page.records.into_iter().map(Into::into).collect(),
+            checkpoint: page.checkpoint,
+            head: enclave.audit().head().sequence,
+        },
+        Err(error @ PageError::NotConfigured) => refused(RefusalCode::WrongPhase, error.to_string()),
+        Err(error @ PageError::NeverGiven(_)) => refused(RefusalCode::Malformed, error.to_string()),
     }
 }
 

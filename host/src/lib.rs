@@ -2,8 +2,8 @@
 //!
 //! Read in the order of a request: [`config`], [`http`], [`enclave_link`], [`object_store`]. Beside
 //! that path stand the services that the enclave dials: [`kms_tunnel`], [`credentials`],
-//! [`enclave_events`]; [`last_death`] puts together why an enclave ended. [`lifecycle`] owns every task. The enclave trusts nothing here; operators do,
-//! so every wait has a deadline, every queue a bound, and every task an end.
+//! [`enclave_events`]; [`last_death`] puts together why an enclave ended, and [`audit_store`] keeps its log. [`lifecycle`]
+//! owns every task. The enclave trusts nothing here; operators do, so every wait has a deadline, every queue a bound, and every task an end.
 
 #![cfg_attr(
     not(test),
@@ -11,6 +11,7 @@
 )]
 
 mod accept;
+pub mod audit_store;
 pub mod config;
 pub mod credentials;
 pub mod enclave_events;

@@ -13,6 +13,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet, time::timeout};
 use tracing::{error, info, warn};
 
 use crate::{
+    audit_store::{AuditProgress, AuditStore},
     config::{Config, Store},
     credentials::CredentialsService,
     enclave_events::EventSink,
@@ -109,13 +110,16 @@ impl Host {
         tasks.spawn("heartbeat", link.clone().watch_over(ending.stop()));
         let provisioner = Provisioner::new(link.clone(), store.clone(), config.authority);
         tasks.spawn("provisioner", provisioner.run(ending.stop()));
+        let audit = AuditProgress::default();
+        let audit_store = AuditStore::new(link.clone(), store.clone(), audit.clone());
+        tasks.spawn("audit_store", audit_store.run(ending.stop()));
         tasks.spawn("kms_tunnel", KmsTunnel::new(config.kms_tunnel).serve(kms_tunnel, ending.stop()));
         let credentials_service = CredentialsService::new(config.credentials.source);
         tasks.spawn("credentials", credentials_service.serve(credentials, ending.stop()));
         let event_sink = EventSink::new(config.events.max_per_second, deaths);
         tasks.spawn("events", event_sink.serve(events, ending.stop()));
         let health = Health::new(link.clone());
-        let app = Arc::new(App::new(config.http, link, store, health.clone()));
+        let app = Arc::new(App::new(config.http, link, store, health.clone(), audit));
         tasks.spawn("http", http::serve(http, app, draining.stop()));
 
         let outcome = tokio::select! {

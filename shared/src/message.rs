@@ -63,9 +63,10 @@ pub enum Request {
     },
     /// A client's HTTP request.
     Api(ApiRequest),
-    /// Audit records of this boot.
+    /// Audit records of this boot, to be stored.
     Audit {
-        /// Records with a higher sequence number are returned; all of them if absent.
+        /// The sequence number of the last record that the host has stored: all up to it are forgotten, and the next
+        /// ones returned. Absent if it has none.
         after: Option<u64>,
     },
 }
@@ -89,13 +90,15 @@ pub struct ApiRequest {
 }
 
 /// The request headers that the host forwards; the enclave refuses any other.
-pub const FORWARDED_HEADERS: [&str; 7] = [
+pub const FORWARDED_HEADERS: [&str; 9] = [
     "authorization",
     "content-digest",
     "content-encoding",
     "content-type",
     "signature",
     "signature-input",
+    "signer-approval",
+    "signer-session",
     "x-request-id",
 ];
 
@@ -193,8 +196,14 @@ pub enum Response {
     },
     /// To [`Request::Audit`].
     Audit {
-        /// Records in JSON, in order.
+        /// The boot whose records these are.
+        boot_id: String,
+        /// Sequence number of the first of `records`.
+        first: u64,
+        /// Records in JSON, in order, up to the last that a checkpoint covers.
         records: Vec<ByteBuf>,
+        /// The line of a checkpoint over the last of `records`; absent if there are none.
+        checkpoint: Option<String>,
         /// Sequence number of the chain's newest record.
         head: u64,
     },
@@ -271,9 +280,23 @@ pub struct Status {
     pub keyrings: Vec<KeyringStatus>,
     /// Signatures made since boot.
     pub signatures: u64,
-    /// Decisions recorded since boot.
+    /// Sequence number of the newest audit record.
     pub audit_head: u64,
+    /// How the audit log leaves the enclave.
+    pub audit: AuditStatus,
     /// Why the enclave is not ready, if it knows.
+    pub problem: Option<String>,
+}
+
+/// How the audit log leaves the enclave.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditStatus {
+    /// Sequence number of the last record that the host says it has stored.
+    pub stored: Option<u64>,
+    /// Sequence number of the last record that is witnessed in KMS's log.
+    pub witnessed: Option<u64>,
+    /// Why nothing is signed because of the log, or why there is no witness.
     pub problem: Option<String>,
 }
 

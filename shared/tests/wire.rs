@@ -43,6 +43,27 @@ fn golden_frames_never_change() {
     for (message, golden) in frames {
         assert_eq!(hex::encode(frame::encode(&message).unwrap()), golden);
     }
+    // {"id": 3, "remaining_ms": 5, "request": {"Audit": {"after": 9}}}
+    let audit = RequestFrame { id: 3, remaining_ms: 5, request: Request::Audit { after: Some(9) } };
+    assert_eq!(
+        hex::encode(frame::encode(&audit).unwrap()),
+        "0000002aa3626964036c72656d61696e696e675f6d73056772657175657374a1654175646974a165616674657209"
+    );
+    // {"id": 3, "response": {"Audit": {"boot_id": "b", "first": 9, "records": [h'7b7d'], "checkpoint": "c", "head": 9}}}
+    let records = ResponseFrame {
+        id: 3,
+        response: Response::Audit {
+            boot_id: "b".into(),
+            first: 9,
+            records: vec![b"{}".to_vec().into()],
+            checkpoint: Some("c".into()),
+            head: 9,
+        },
+    };
+    assert_eq!(
+        hex::encode(frame::encode(&records).unwrap()),
+        "00000046a26269640368726573706f6e7365a1654175646974a567626f6f745f6964616265666972737409677265636f72647381427b7d6a636865636b706f696e746163646865616409"
+    );
     let refused = ResponseFrame {
         id: 7,
         response: Response::Refused { code: RefusalCode::WrongPhase, message: "no".into() },
@@ -187,6 +208,10 @@ fn response() -> impl Strategy<Value = Response> {
         proptest::collection::vec(text(), 0..4).prop_map(|names| Response::NeedObjects { names }),
         (text(), proptest::option::of(text()), any::<u32>())
             .prop_map(|(prefix, after, limit)| Response::NeedListing { prefix, after, limit }),
+        (text(), any::<u64>(), proptest::collection::vec(bytes(), 0..4), proptest::option::of(text()))
+            .prop_map(|(boot_id, first, records, checkpoint)| {
+                Response::Audit { boot_id, first, records, checkpoint, head: first }
+            }),
         (text(), bytes(), bytes()).prop_map(|(boot_id, document, statement)| Response::Attestation {
             boot_id,
             document,

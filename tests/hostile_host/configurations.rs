@@ -10,7 +10,7 @@ use signer_rules::{
     transition::{self, Transition},
 };
 use signer_shared::message::{RefusalCode, Response};
-use signer_tests::stack::{ACCOUNT, KEYRING, in_seconds, seal, sign_configuration};
+use signer_tests::stack::{ACCOUNT, KEYRING, PATIENT_AUDIT, in_seconds, seal, sign_configuration};
 
 use crate::world::{World, api, problem, refusal, status};
 
@@ -76,7 +76,8 @@ async fn hostile_authority_is_refused_for_its_encryption_context() {
 async fn hostile_second_configuration_is_refused() {
     let (world, mut host) = World::configured().await;
     let (_, _, foreign) = world.foreign_authority();
-    let (_, ours_of_another_appliance) = sign_configuration(&world.stack.admins, &world.kms_keys(), 8);
+    let (_, ours_of_another_appliance) =
+        sign_configuration(&world.stack.admins, &world.kms_keys(), 8, PATIENT_AUDIT);
     for _ in 0..2 {
         for other in [&foreign, &ours_of_another_appliance] {
             let answer = host.provision(other, &world.first_bundle()).await.expect("an answer");

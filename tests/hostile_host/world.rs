@@ -6,7 +6,9 @@ use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use signer_rules::configuration::SignedConfiguration;
 use signer_shared::message::{ApiResponse, RefusalCode, Request, Response, Status};
-use signer_tests::stack::{Host, KEYRING, Stack, StackOptions, Store, allow_everything, sign_configuration};
+use signer_tests::stack::{
+    Host, KEYRING, PATIENT_AUDIT, Stack, StackOptions, Store, allow_everything, sign_configuration,
+};
 use tokio::time::sleep;
 
 use crate::services::Services;
@@ -127,7 +129,7 @@ impl World {
     /// Another authority, whose admins are the attacker, over the same KMS keys.
     pub(crate) fn foreign_authority(&self) -> ([SigningKey; 3], SignedConfiguration, String) {
         let admins = [11u8, 12, 13].map(|seed| SigningKey::from_bytes(&[seed; 32]));
-        let (configuration, envelope) = sign_configuration(&admins, &self.kms_keys(), 7);
+        let (configuration, envelope) = sign_configuration(&admins, &self.kms_keys(), 7, PATIENT_AUDIT);
         (admins, configuration, envelope)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ed25519_dalek::SigningKey;
 use signer_rules::{
     authority::{AdminKey, Genesis},
-    configuration::{Clock, Configuration, FORMAT as CONFIGURATION, Kms, KmsKey, PAYLOAD_TYPE, Share},
+    configuration::{Audit, Clock, Configuration, FORMAT as CONFIGURATION, Kms, KmsKey, PAYLOAD_TYPE, Share},
     dsse::Envelope,
     statement::{FORMAT, KmsTrust},
 };
@@ -27,6 +27,7 @@ fn statement(configuration: &SignedConfiguration) -> Statement {
         policy_version: 3,
         policy_digest: HexBytes([5; 32]),
         identity_key: HexBytes(SigningKey::from_bytes(&[6; 32]).verifying_key().to_bytes()),
+        session_key: None,
         keyrings: vec![],
         created_keyring: Some(keyring()),
         kms_trust: KmsTrust::Amazon,
@@ -99,6 +100,7 @@ fn configuration() -> SignedConfiguration {
         kms: Kms { shares: vec![Share { keys: vec![kms_key] }] },
         longest_bundle_lifetime_days: 90,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
+        audit: Audit { longest_unstored_s: 60, witness_s: 60 },
     };
     let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, &serde_json::to_vec(&configuration).unwrap());
     envelope.sign(&key).unwrap();

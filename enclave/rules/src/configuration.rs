@@ -41,6 +41,8 @@ pub struct Configuration {
     pub longest_bundle_lifetime_days: u16,
     /// How the enclave keeps time.
     pub clock: Clock,
+    /// How the audit log leaves the enclave.
+    pub audit: Audit,
 }
 
 /// Which KMS keys wrap keyrings.
@@ -79,6 +81,17 @@ pub struct Clock {
     /// The difference, in milliseconds, between a reading and the enclave's own count that is
     /// reported as drift: 100 to 60,000.
     pub longest_drift_ms: u32,
+}
+
+/// How the audit log leaves the enclave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// The longest time, in seconds, that a record may wait for the host to store it before nothing is decided any more:
+    /// 10 to 3,600.
+    pub longest_unstored_s: u16,
+    /// Seconds between two witnesses in the log of KMS, while there are new records: 60 to 3,600.
+    pub witness_s: u16,
 }
 
 /// A configuration that its quorum signed, with what follows from it.
@@ -176,6 +189,12 @@ impl Configuration {
         }
         if !(100..=60_000).contains(&self.clock.longest_drift_ms) {
             return Err(field("clock.longest_drift_ms", "must be 100 to 60000"));
+        }
+        if !(10..=3600).contains(&self.audit.longest_unstored_s) {
+            return Err(field("audit.longest_unstored_s", "must be 10 to 3600"));
+        }
+        if !(60..=3600).contains(&self.audit.witness_s) {
+            return Err(field("audit.witness_s", "must be 60 to 3600"));
         }
         Ok(authority)
     }
@@ -312,6 +331,7 @@ pub(crate) mod tests {
             kms: Kms { shares: vec![Share { keys: vec![key("us-east-1")] }] },
             longest_bundle_lifetime_days: 90,
             clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
+            audit: Audit { longest_unstored_s: 60, witness_s: 60 },
         }
     }
 
@@ -342,7 +362,7 @@ pub(crate) mod tests {
     #[test]
     fn bad_fields_are_named() {
         type Change = fn(&mut Configuration);
-        let cases: [(&str, Change); 12] = [
+        let cases: [(&str, Change); 14] = [
             ("format", |c| c.format = "other".into()),
             ("kms.shares", |c| c.kms.shares.clear()),
             ("kms.shares[0].keys", |c| c.kms.shares[0].keys.clear()),
@@ -367,6 +387,8 @@ pub(crate) mod tests {
             ("longest_bundle_lifetime_days", |c| c.longest_bundle_lifetime_days = 0),
             ("clock.resynchronise_s", |c| c.clock.resynchronise_s = 5),
             ("clock.longest_drift_ms", |c| c.clock.longest_drift_ms = 1),
+            ("audit.longest_unstored_s", |c| c.audit.longest_unstored_s = 5),
+            ("audit.witness_s", |c| c.audit.witness_s = 30),
         ];
         for (expected, change) in cases {
             let mut configuration = sample();

@@ -26,6 +26,9 @@ pub struct Statement {
     pub policy_digest: HexBytes<32>,
     /// Ed25519 public key made for this boot, which signs what the enclave says of itself.
     pub identity_key: HexBytes<32>,
+    /// X25519 public key that sessions are opened with: of the policy bundle's first keyring, the same for all enclaves that
+    /// have it open.
+    pub session_key: Option<HexBytes<32>>,
     /// The keyrings that are open.
     pub keyrings: Vec<Keyring>,
     /// The keyring that the request in hand created; only in the answer to that request.

@@ -9,8 +9,9 @@ use serde::{
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{
-    Answer, Call, Code, Problem, Stop,
-    decision::who,
+    Call, Code, Problem, Stop,
+    answer::Reply,
+    decision::{Repeatable, spend, who},
     find, object,
     problem::Body,
     sign::{SignRequest, carry_out},
@@ -51,9 +52,9 @@ struct ItemAnswer<'a> {
 }
 
 /// Signs each item that may be signed.
-pub(super) async fn sign(enclave: &Enclave, ready: &Ready, call: &Call) -> Answer {
+pub(super) async fn sign(enclave: &Enclave, ready: &Ready, call: &Call) -> Result<Reply, Stop> {
     call.without_query()?;
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
     let request: BatchRequest<'_> = call.json()?;
     let Items(items) = request.items;
     if items.is_empty() {
@@ -76,6 +77,7 @@ pub(super) async fn sign(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
         tokio::task::yield_now().await;
     }
     missing.finish()?;
+    spend(enclave, call, &caller, Repeatable::No)?;
 
     let mut outcomes: Vec<Result<Box<RawValue>, Problem>> = Vec::with_capacity(found.len());
     let mut room = Room::default();
@@ -85,7 +87,7 @@ pub(super) async fn sign(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
             still_in_force(enclave, ready)?;
             room.check()?;
             let stored = wallet.unwrap_or_else(|| Err(find::wallet_not_found()))?;
-            let outcome = carry_out(enclave, ready, call, client, &stored, &request.order(item))?;
+            let outcome = carry_out(enclave, ready, call, &caller, &stored, &request.order(item))?;
             let answer = to_raw_value(&outcome.answer())
                 .map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))?;
             room.take(answer.get().len());
@@ -105,7 +107,9 @@ pub(super) async fn sign(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
             },
         });
     }
-    success(200, &BatchAnswer { items: answers }, Vec::new())
+    let evident = outcomes.iter().all(Result::is_ok);
+    let response = success(200, &BatchAnswer { items: answers }, Vec::new())?;
+    Ok(Reply { response, evident })
 }
 
 fn read(item: &RawValue) -> Result<SignRequest<'_>, Problem> {

@@ -4,36 +4,77 @@ use std::io;
 
 use serde_json::value::RawValue;
 use signer_rules::{
-    bundle::{Operation, WalletId},
+    bundle::{Operation, Origin, WalletId},
     chain::{Facts, facts::ChainScope},
     hex_bytes::HexBytes,
-    name::Name,
-    policy::{Decision, Query},
+    policy::{CompiledRule, Decision, Judgement, Query},
 };
 
 use super::{Call, Code, Problem};
 use crate::{
     audit::Entry,
-    auth::{Unauthenticated, authenticate},
+    auth::{Caller, Request, SpendError, Unauthenticated},
     boot::{Enclave, Ready},
+    guards::Obstacle,
 };
 
 /// The longest facts in a record, in bytes of JSON: records are kept in memory.
 const MAX_FACTS: usize = 2048;
 
-/// Who asks.
-pub(super) fn who<'a>(ready: &'a Ready, call: &Call) -> Result<&'a Name, Problem> {
-    authenticate(&ready.configured.policy, &call.headers).map_err(Problem::from)
+/// Who asks. Uses up nothing: [`spend`] does.
+pub(super) fn who(enclave: &Enclave, ready: &Ready, call: &Call) -> Result<Caller, Problem> {
+    let request = Request {
+        headers: &call.headers,
+        method: &call.method,
+        path: &call.path,
+        query: call.query.as_deref(),
+        body: &call.body,
+    };
+    let now_ms = enclave.clock().now_ms()?;
+    Ok(enclave.authenticator().authenticate(&ready.configured.realm(), &request, now_ms)?)
+}
+
+/// What may come again once its nonce is used up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeatable {
+    /// Nothing.
+    No,
+    /// The very same request: its answer has `writes`, and the host asks again if the store has one of the names.
+    Yes,
+}
+
+/// Uses up the request's nonce. Called once for a request, when nothing more has to be fetched and nothing was signed,
+/// recorded or written yet: from here on a copy of the request is refused.
+pub(super) fn spend(
+    enclave: &Enclave,
+    call: &Call,
+    caller: &Caller,
+    repeatable: Repeatable,
+) -> Result<(), Problem> {
+    let now_ms = enclave.clock().now_ms()?;
+    let repeatable = repeatable == Repeatable::Yes;
+    Ok(enclave.authenticator().spend(caller, call.digest(), now_ms, repeatable)?)
 }
 
 /// What a client asks of a wallet, now.
 pub(super) fn query<'a>(
     enclave: &Enclave,
-    client: &'a Name,
+    caller: &'a Caller,
     operation: Operation,
     wallet: WalletId,
 ) -> Result<Query<'a>, Problem> {
-    Ok(Query { now: enclave.clock().now()?, client, operation, wallet, chain: ChainScope::None })
+    Ok(Query {
+        now: enclave.clock().now()?,
+        client: &caller.client,
+        role: caller.role.as_ref(),
+        operation,
+        wallet,
+        origin: Origin::Hd,
+        chain: ChainScope::None,
+        facts: None,
+        account: None,
+        solana_account: None,
+    })
 }
 
 /// What came of a request, for its record.
@@ -43,6 +84,8 @@ pub(super) struct Deed<'a> {
     pub account: Option<&'a str>,
     /// The member that was not understood.
     pub rejected: Option<&'a str>,
+    /// What the rule demands and was not there.
+    pub obstacle: Option<Obstacle>,
     /// What would be signed.
     pub facts: Option<&'a Facts>,
     /// Which part of the request it is, if it has several.
@@ -51,7 +94,8 @@ pub(super) struct Deed<'a> {
     pub result_digest: Option<HexBytes<32>>,
 }
 
-/// Decides. A no is recorded here; a yes is recorded by the caller, once it is known what came of it.
+/// Decides. A no is recorded here; a yes is recorded by the caller, once it is known what came of it. Rules for what signs
+/// nothing demand nothing beyond their conditions; for signatures there is [`judge`].
 pub(super) fn check(
     enclave: &Enclave,
     ready: &Ready,
@@ -59,12 +103,24 @@ pub(super) fn check(
     query: &Query<'_>,
     deed: &Deed<'_>,
 ) -> Result<Decision, Problem> {
-    let decision = ready.configured.policy.decide(query);
-    match denial(&decision) {
-        None => Ok(decision),
-        Some(problem) => {
+    let candidates = judge(enclave, ready, call, query, deed)?;
+    let rule = candidates.first().map(|rule| rule.id().clone());
+    rule.map(Decision::Allowed).ok_or_else(|| Problem::new(Code::Internal, "the decision is unclear"))
+}
+
+/// The rules that allow it, whose demands are still to be met. A no is recorded here.
+pub(super) fn judge<'a>(
+    enclave: &Enclave,
+    ready: &'a Ready,
+    call: &Call,
+    query: &Query<'_>,
+    deed: &Deed<'_>,
+) -> Result<Vec<&'a CompiledRule>, Problem> {
+    match ready.configured.policy.judge(query) {
+        Judgement::Candidates(rules) => Ok(rules),
+        Judgement::Denied(decision) => {
             record(enclave, ready, call, query, &decision, deed);
-            Err(problem)
+            Err(denial(&decision).unwrap_or_else(|| Problem::new(Code::Internal, "the decision is unclear")))
         }
     }
 }
@@ -78,7 +134,7 @@ pub(super) fn record(
     decision: &Decision,
     deed: &Deed<'_>,
 ) {
-    enclave.audit().record(
+    let receipt = enclave.audit().record(
         query.now,
         &Entry::Decision {
             client: query.client,
@@ -94,12 +150,14 @@ pub(super) fn record(
             allowed: decision.is_allowed(),
             rule: decision.rule(),
             rejected: deed.rejected,
+            obstacle: deed.obstacle.map(Obstacle::as_str),
             facts: deed.facts.and_then(shown).as_deref(),
             item: deed.item,
             policy_version: ready.configured.policy.version(),
             result_digest: deed.result_digest,
         },
     );
+    call.keep(receipt);
 }
 
 /// Facts as a record shows them: in full, or abridged where that would be long. Writing stops where it gets too long, so
@@ -144,5 +202,14 @@ pub(super) fn denial(decision: &Decision) -> Option<Problem> {
 impl From<Unauthenticated> for Problem {
     fn from(_: Unauthenticated) -> Self {
         Self::new(Code::Unauthenticated, "sign the request as a client of the policy bundle")
+    }
+}
+
+impl From<SpendError> for Problem {
+    fn from(error: SpendError) -> Self {
+        match error {
+            SpendError::Unauthenticated(error) => error.into(),
+            SpendError::Full => Self::new(Code::Overloaded, error.to_string()),
+        }
     }
 }

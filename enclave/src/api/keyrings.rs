@@ -32,6 +32,7 @@ pub(super) async fn create(enclave: &Enclave, call: &Call) -> Answer {
     let Some(configured) = configured else {
         return Err(Problem::new(Code::NotReady, "the enclave has no configuration yet; try again").into());
     };
+    enclave.may_record(configured)?;
     let now = enclave.clock().now()?;
     let request = KeyringRequest::verify(&call.body, &configured.configuration, now)
         .map_err(|error| Problem::new(Code::PolicyInvalid, error.to_string()))?;

@@ -1,6 +1,8 @@
 //! The HTTP API, inside: the host forwards requests as they came, and everything about them is
 //! decided here. One file per resource.
 
+mod admit;
+mod answer;
 mod batch;
 mod decision;
 mod find;
@@ -9,19 +11,24 @@ pub mod objects;
 mod policy;
 mod problem;
 mod rpc;
+mod sessions;
 mod sign;
 mod wallets;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize, de::Error as _};
 use sha2::{Digest, Sha256};
-use signer_rules::hex_bytes::HexBytes;
+use signer_rules::{audit::Receipt, hex_bytes::HexBytes, http_signature::response::RECEIPT};
 use signer_shared::message::{ApiRequest, ApiResponse, FORWARDED_HEADERS, Header, Listing, Response, Write};
 
 pub use problem::{Code, Problem};
 
-use crate::boot::{Enclave, Kind, ProvisionError, Ready, State, is_allowed};
+use crate::{
+    audit::NotStored,
+    boot::{Enclave, Kind, ProvisionError, Ready, State, is_allowed},
+};
+use answer::{Asked, Reply, sign_answer};
 use objects::{Objects, ObjectsError};
 use problem::header;
 
@@ -41,7 +48,11 @@ pub struct Call {
     listing: Option<Listing>,
     /// Computed once: each part of a batch is recorded with it.
     digest: OnceLock<HexBytes<32>>,
+    receipt: Kept,
 }
+
+/// The receipt of the newest record that a request made, for its answer.
+type Kept = Arc<Mutex<Option<Receipt>>>;
 
 /// What a handler does instead of answering with success.
 #[derive(Debug)]
@@ -67,6 +78,12 @@ impl<P: Into<Problem>> From<P> for Stop {
     }
 }
 
+impl From<NotStored> for Problem {
+    fn from(error: NotStored) -> Self {
+        Self::new(Code::AuditNotStored, error.to_string())
+    }
+}
+
 impl From<ObjectsError> for Problem {
     fn from(error: ObjectsError) -> Self {
         Self::new(Code::SealedObjectInvalid, format!("the store's answer is not usable: {error}"))
@@ -79,34 +96,52 @@ pub type Answer = Result<ApiResponse, Stop>;
 /// Answers one request.
 pub async fn handle(enclave: &Arc<Enclave>, request: ApiRequest) -> Response {
     let request_id = request_id(&request.headers).map(str::to_owned);
-    let answer = match Call::new(request) {
-        Ok(call) => route(enclave, call).await,
+    let asked = Asked::new(&request);
+    let mut receipt = Kept::default();
+    let reply = match Call::new(request) {
+        Ok(call) => {
+            receipt = call.receipt.clone();
+            route(enclave, call).await
+        }
         Err(problem) => Err(problem.into()),
     };
-    match answer {
-        Ok(response) => Response::Api(response),
-        Err(Stop::Problem(problem)) => Response::Api(problem.response(request_id.as_deref())),
-        Err(Stop::Objects(names)) => Response::NeedObjects { names },
-        Err(Stop::Listing { prefix, after, limit }) => Response::NeedListing { prefix, after, limit },
+    let Reply { mut response, evident } = match reply {
+        Ok(reply) => reply,
+        Err(Stop::Problem(problem)) => problem.response(request_id.as_deref()).into(),
+        Err(Stop::Objects(names)) => return Response::NeedObjects { names },
+        Err(Stop::Listing { prefix, after, limit }) => return Response::NeedListing { prefix, after, limit },
+    };
+    if let Some(receipt) = *receipt.lock().unwrap_or_else(PoisonError::into_inner) {
+        response.headers.push(header(RECEIPT, &receipt.to_string()));
     }
+    if asked.wants_signature(evident) {
+        sign_answer(enclave, &asked, &mut response);
+    }
+    Response::Api(response)
 }
 
-async fn route(enclave: &Arc<Enclave>, call: Call) -> Answer {
+async fn route(enclave: &Arc<Enclave>, call: Call) -> Result<Reply, Stop> {
     let path = call.path.clone();
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    match (call.method.as_str(), segments.as_slice()) {
+    let answer = match (call.method.as_str(), segments.as_slice()) {
         ("POST", ["v1", "wallets"]) => wallets::create(enclave, &*ready(enclave)?, &call),
         ("GET", ["v1", "wallets"]) => wallets::list(enclave, &*ready(enclave)?, &call).await,
         ("GET", ["v1", "wallets", wallet]) => wallets::show(enclave, &*ready(enclave)?, &call, wallet),
         ("POST", ["v1", "wallets", wallet, "accounts"]) => {
             wallets::derive_account(enclave, &*ready(enclave)?, &call, wallet)
         }
-        ("POST", ["v1", "wallets", wallet, "sign"]) => sign::sign(enclave, &*ready(enclave)?, &call, wallet),
-        ("POST", ["v1", "batch"]) => batch::sign(enclave, &*ready(enclave)?, &call).await,
-        ("POST", ["rpc", rest @ ..]) => rpc::answer(enclave, &*ready(enclave)?, &call, None, rest).await,
-        ("POST", ["v1", "wallets", wallet, "rpc", rest @ ..]) => {
-            rpc::answer(enclave, &*ready(enclave)?, &call, Some(wallet), rest).await
+        ("POST", ["v1", "wallets", wallet, "sign"]) => {
+            let response = sign::sign(enclave, &*ready(enclave)?, &call, wallet)?;
+            return Ok(Reply { response, evident: true });
         }
+        ("POST", ["v1", "batch"]) => return batch::sign(enclave, &*ready(enclave)?, &call).await,
+        ("POST", ["rpc", rest @ ..]) => {
+            return rpc::answer(enclave, &*ready(enclave)?, &call, None, rest).await;
+        }
+        ("POST", ["v1", "wallets", wallet, "rpc", rest @ ..]) => {
+            return rpc::answer(enclave, &*ready(enclave)?, &call, Some(wallet), rest).await;
+        }
+        ("POST", ["v1", "sessions"]) => sessions::open(enclave, &*ready(enclave)?, &call),
         ("POST", ["v1", "policy"]) => policy::push(enclave, call).await,
         ("POST", ["v1", "keyrings"]) => keyrings::create(enclave, &call).await,
         (_, ["v1", "wallets"]) => Err(other_methods("GET, POST").into()),
@@ -114,18 +149,22 @@ async fn route(enclave: &Arc<Enclave>, call: Call) -> Answer {
         (
             _,
             ["v1", "wallets", _, "accounts" | "sign"]
-            | ["v1", "policy" | "keyrings" | "batch"]
+            | ["v1", "policy" | "keyrings" | "sessions" | "batch"]
             | ["rpc", ..]
             | ["v1", "wallets", _, "rpc", ..],
         ) => Err(other_methods("POST").into()),
         _ => Err(Problem::new(Code::NotFound, "see the API's documentation for its paths").into()),
-    }
+    };
+    answer.map(Reply::from)
 }
 
-/// The enclave, if it signs.
+/// The enclave, if it signs, and if what it decides can be recorded.
 fn ready(enclave: &Enclave) -> Result<Arc<Ready>, Problem> {
     match enclave.state() {
-        State::Ready(ready) if is_allowed(Kind::Wallets, signer_shared::message::Phase::Ready) => Ok(ready),
+        State::Ready(ready) if is_allowed(Kind::Wallets, signer_shared::message::Phase::Ready) => {
+            enclave.may_record(&ready.configured)?;
+            Ok(ready)
+        }
         State::Configured(configured) if !configured.bundle.bundle.keyrings.is_empty() => Err(Problem::new(
             Code::KeyringMissing,
             "a keyring of the policy bundle is not open; the operator sees why in /v1/status",
@@ -168,6 +207,7 @@ impl Call {
             objects: Objects::new(request.objects)?,
             listing: request.listing,
             digest: OnceLock::new(),
+            receipt: Kept::default(),
         })
     }
 
@@ -190,6 +230,16 @@ impl Call {
     /// SHA-256 of method, path with query, and body, each preceded by its length.
     fn digest(&self) -> HexBytes<32> {
         *self.digest.get_or_init(|| self.compute_digest())
+    }
+
+    /// Keeps the receipt of a record for the answer.
+    fn keep(&self, receipt: Receipt) {
+        *self.receipt.lock().unwrap_or_else(PoisonError::into_inner) = Some(receipt);
+    }
+
+    /// The value of a header.
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|header| header.name == name).map(|header| header.value.as_str())
     }
 
     /// The request's id, which the host chose.

@@ -26,6 +26,10 @@ pub enum Code {
     Unauthenticated,
     /// No rule allows it, or one denies it.
     PolicyDenied,
+    /// A limit of the rule that would allow it is used up, or closed.
+    LimitReached,
+    /// The rule that would allow it demands approvals.
+    ApprovalRequired,
     /// No such path.
     NotFound,
     /// No such wallet, or none that the client may see.
@@ -34,6 +38,8 @@ pub enum Code {
     MethodNotAllowed,
     /// The name is taken.
     WalletExists,
+    /// The nonce got another transaction.
+    NonceConflict,
     /// The name is taken.
     KeyringExists,
     /// The bundle may not follow the one in force.
@@ -54,8 +60,12 @@ pub enum Code {
     KmsFailed,
     /// The NSM failed.
     NsmFailed,
+    /// The host does not store the audit log.
+    AuditNotStored,
     /// There is no time to judge by.
     ClockUnavailable,
+    /// No more nonces or limits can be remembered.
+    GuardFull,
     /// A primitive failed, which should not happen.
     Internal,
 }
@@ -67,11 +77,14 @@ impl Code {
             Self::MalformedRequest => (400, "malformed_request", "The request is malformed", None),
             Self::Unauthenticated => (401, "unauthenticated", "The request is not authenticated", None),
             Self::PolicyDenied => (403, "policy_denied", "The policy denies the request", None),
+            Self::LimitReached => (403, "limit_reached", "A limit of the policy is reached", None),
+            Self::ApprovalRequired => (403, "approval_required", "The policy demands approvals", None),
             Self::NotFound => (404, "not_found", "There is nothing at this path", None),
             Self::WalletNotFound => (404, "wallet_not_found", "There is no such wallet", None),
             Self::MethodNotAllowed => (405, "method_not_allowed", "The path has other methods", None),
             Self::WalletExists => (409, "wallet_exists", "The wallet exists already", None),
             Self::KeyringExists => (409, "keyring_exists", "The keyring exists already", None),
+            Self::NonceConflict => (409, "nonce_conflict", "The nonce got another transaction", None),
             Self::PolicyConflict => {
                 (409, "policy_conflict", "The bundle cannot follow the one in force", None)
             }
@@ -86,6 +99,8 @@ impl Code {
             Self::KeyringMissing => (503, "keyring_missing", "The keyring is not there", Some(5)),
             Self::KmsFailed => (503, "kms_failed", "KMS did not release a key", Some(5)),
             Self::NsmFailed => (503, "nsm_failed", "The security module failed", Some(5)),
+            Self::GuardFull => (503, "guard_full", "The enclave can remember no more", Some(60)),
+            Self::AuditNotStored => (503, "audit_not_stored", "The audit log is not stored", Some(5)),
             Self::ClockUnavailable => (503, "clock_unavailable", "The enclave has no time", Some(5)),
         }
     }

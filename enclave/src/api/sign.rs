@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use signer_rules::{
     bundle::{Operation, WalletId},
-    chain::{self, Curve, Rejection, SignBody, Signable, Signed, SigningInput},
+    chain::{self, Curve, Rejection, SignBody, Signable, Signed, SigningInput, solana::SolanaAddress},
     hex_bytes::HexBytes,
     name::Name,
     policy::Decision,
@@ -15,11 +15,14 @@ use signer_rules::{
 
 use super::{
     Answer, Call, Code, Problem,
-    decision::{Deed, check, denial, query, record, who},
+    admit::admit,
+    decision::{Deed, Repeatable, denial, judge, query, record, spend, who},
     find, success,
 };
 use crate::{
+    auth::Caller,
     boot::{Enclave, Ready},
+    guards::Intent,
     wallet::{Account, DEFAULT_PATHS, Path, StoredWallet},
 };
 
@@ -93,7 +96,7 @@ pub(super) struct SignAnswer<'a> {
 /// Signs what the body names, if the policy allows what it turns out to be.
 pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) -> Answer {
     call.without_query()?;
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
     let request: SignRequest<'_> = call.json()?;
     if request.wallet.is_some() {
         return Err(Problem::malformed("the path names the wallet: leave it out of the body")
@@ -101,7 +104,8 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
             .into());
     }
     let stored = find::wallet(ready, call, wallet)?;
-    let outcome = carry_out(enclave, ready, call, client, &stored, &request.order(None))?;
+    spend(enclave, call, &caller, Repeatable::No)?;
+    let outcome = carry_out(enclave, ready, call, &caller, &stored, &request.order(None))?;
     success(200, &outcome.answer(), Vec::new())
 }
 
@@ -110,14 +114,14 @@ pub(super) fn carry_out(
     enclave: &Enclave,
     ready: &Ready,
     call: &Call,
-    client: &Name,
+    caller: &Caller,
     stored: &StoredWallet,
     order: &Order<'_>,
 ) -> Result<Outcome, Problem> {
     // May this client sign such a thing with this wallet at all? Before an account is derived or
     // anything told.
     let operation = operation_of(order.kind)?;
-    let mut query = query(enclave, client, operation, stored.record.id)?;
+    let mut query = query(enclave, caller, operation, stored.record.id)?;
     let mut deed = Deed { item: order.item, ..Deed::default() };
     if let Some(decision) = ready.configured.policy.refusal(&query) {
         record(enclave, ready, call, &query, &decision, &deed);
@@ -140,13 +144,36 @@ pub(super) fn carry_out(
         Problem::from(rejection)
     })?;
 
+    let signer = account.signer();
     query.chain = signable.facts().chain();
+    query.facts = Some(signable.facts());
+    query.account = signer.evm_address;
+    query.solana_account = signer.ed25519.map(SolanaAddress::new);
     deed.facts = Some(signable.facts());
-    let decision = check(enclave, ready, call, &query, &deed)?;
+    let candidates = judge(enclave, ready, call, &query, &deed)?;
     let input = signable.signing_input();
+    let intent = Intent {
+        now_ms: enclave.clock().now_ms()?,
+        client: query.client,
+        wallet: query.wallet,
+        account: &address,
+        evm_account: query.account,
+        facts: signable.facts(),
+        input,
+        limits: &ready.configured.limits,
+    };
+    let rule = match admit(enclave, ready, call, &query, &candidates, &intent) {
+        Ok(rule) => rule,
+        Err((rule, obstacle)) => {
+            let decision = rule.map_or(Decision::NotAllowed, |rule| Decision::DeniedBy(rule.clone()));
+            deed.obstacle = Some(obstacle);
+            record(enclave, ready, call, &query, &decision, &deed);
+            return Err(obstacle.problem(rule));
+        }
+    };
     deed.result_digest = Some(digest_of(&input));
     let signature = stored.wallet.sign(curve, &path, input)?;
-    record(enclave, ready, call, &query, &decision, &deed);
+    record(enclave, ready, call, &query, &Decision::Allowed(rule.clone()), &deed);
     enclave.count_signature();
     let signed = signable.finish(&signature)?;
     let (wallet, name) = (stored.record.id, stored.record.name.clone());

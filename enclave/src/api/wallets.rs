@@ -4,22 +4,24 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use signer_rules::{
-    bundle::{Operation, WalletId},
+    bundle::{Operation, Origin, WalletId},
     chain::{Curve, facts::ChainScope},
     name::{DEFAULT_KEYRING, Name, WalletName},
     policy::Query,
     timestamp::Timestamp,
 };
+use signer_shared::message::Listing;
 
 use super::{
     Answer, Call, Code, Problem, Stop,
-    decision::{Deed, check, query, record, who},
+    decision::{Deed, Repeatable, check, query, record, spend, who},
     find::{self, find_keyring, not_authentic, open_listed, open_wallet},
     objects::{Stored, check_listing},
     success,
 };
 use crate::{
     audit::Entry,
+    auth::Caller,
     boot::{Enclave, Ready},
     wallet::{
         Keyring, Path, StoredWallet, Wallet, WalletRecord,
@@ -67,25 +69,28 @@ struct WalletJson<'a> {
 /// `POST /v1/wallets`.
 pub(super) fn create(enclave: &Enclave, ready: &Ready, call: &Call) -> Answer {
     call.without_query()?;
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
+    let client = &caller.client;
     let request: CreateRequest = call.json()?;
     let Kind::Hd = request.kind;
     let keyring = choose_keyring(ready, request.keyring.as_ref())?;
     let wallet = Wallet::derive(keyring.clone(), request.name).map_err(Problem::from)?;
-    let query = query(enclave, client, Operation::WalletCreate, wallet.id())?;
-    let decision = check(enclave, ready, call, &query, &Deed::default())?;
     let object = wallet_object(&wallet.full_name());
-    match call.objects.get(&object) {
+    let existing = match call.objects.get(&object) {
         Stored::Unknown => return Err(Stop::Objects(vec![object])),
-        Stored::Present(content) => {
-            let stored = open_wallet(keyring, wallet.name(), content)?;
-            record(enclave, ready, call, &query, &decision, &Deed::default());
-            let detail = format!("wallet {} exists; nothing was changed", wallet.full_name());
-            let shown = serde_json::to_value(wallet_json(&stored)?)
-                .map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))?;
-            return Err(Problem::new(Code::WalletExists, detail).with_wallet(shown).into());
-        }
-        Stored::Absent => {}
+        Stored::Absent => None,
+        Stored::Present(content) => Some(content),
+    };
+    spend(enclave, call, &caller, Repeatable::Yes)?;
+    let query = query(enclave, &caller, Operation::WalletCreate, wallet.id())?;
+    let decision = check(enclave, ready, call, &query, &Deed::default())?;
+    if let Some(content) = existing {
+        let stored = open_wallet(keyring, wallet.name(), content)?;
+        record(enclave, ready, call, &query, &decision, &Deed::default());
+        let detail = format!("wallet {} exists; nothing was changed", wallet.full_name());
+        let shown = serde_json::to_value(wallet_json(&stored)?)
+            .map_err(|_| Problem::new(Code::Internal, "the answer cannot be written"))?;
+        return Err(Problem::new(Code::WalletExists, detail).with_wallet(shown).into());
     }
     let mut indexes = vec![seal_id_index(&wallet).map_err(Problem::from)?];
     for account in wallet.default_accounts().map_err(Problem::from)? {
@@ -115,9 +120,11 @@ pub(super) async fn list(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
         wallets: Vec<WalletJson<'a>>,
         next: Option<String>,
     }
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
     let (after, limit) = page(call.query.as_deref())?;
-    let visible = visible(enclave, ready, call, client, after.as_ref(), limit, None).await?;
+    listing(call, after.as_ref(), limit)?;
+    spend(enclave, call, &caller, Repeatable::No)?;
+    let visible = visible(enclave, ready, call, &caller, after.as_ref(), limit, None).await?;
     let wallets = visible.wallets.iter().map(|wallet| wallet_json(wallet)).collect::<Result<_, _>>()?;
     success(200, &Page { wallets, next: visible.next }, Vec::new())
 }
@@ -135,17 +142,12 @@ pub(super) async fn visible(
     enclave: &Enclave,
     ready: &Ready,
     call: &Call,
-    client: &Name,
+    caller: &Caller,
     after: Option<&WalletName>,
     limit: u32,
     item: Option<u32>,
 ) -> Result<Visible, Stop> {
-    let after = after.map(wallet_object);
-    let Some(listing) = &call.listing else {
-        return Err(Stop::Listing { prefix: find::WALLETS.to_owned(), after, limit });
-    };
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    check_listing(listing, find::WALLETS, after.as_deref(), most).map_err(Problem::from)?;
+    let listing = listing(call, after, limit)?;
     let now = enclave.clock().now()?;
     let mut wallets = Vec::new();
     for object in &listing.objects {
@@ -155,10 +157,15 @@ pub(super) async fn visible(
             Ok(wallet) => {
                 let query = Query {
                     now,
-                    client,
+                    client: &caller.client,
+                    role: caller.role.as_ref(),
                     operation: Operation::WalletRead,
                     wallet: wallet.record.id,
+                    origin: Origin::Hd,
                     chain: ChainScope::None,
+                    facts: None,
+                    account: None,
+                    solana_account: None,
                 };
                 if ready.configured.policy.decide(&query).is_allowed() {
                     wallets.push(wallet);
@@ -170,10 +177,10 @@ pub(super) async fn visible(
         // Opening a wallet is work; others get their turn in between.
         tokio::task::yield_now().await;
     }
-    enclave.audit().record(
+    let receipt = enclave.audit().record(
         now,
         &Entry::Decision {
-            client,
+            client: &caller.client,
             wallet: None,
             operation: Operation::WalletRead,
             account: None,
@@ -183,12 +190,14 @@ pub(super) async fn visible(
             allowed: true,
             rule: None,
             rejected: None,
+            obstacle: None,
             facts: None,
             item,
             policy_version: ready.configured.policy.version(),
             result_digest: None,
         },
     );
+    call.keep(receipt);
     // The last name that is one: a stray object at the end of a page must not end the paging.
     let names = listing.objects.iter().rev().filter_map(|object| object.name.strip_prefix(find::WALLETS));
     let last = names.filter(|_| listing.more).find(|name| name.parse::<WalletName>().is_ok());
@@ -196,12 +205,24 @@ pub(super) async fn visible(
     Ok(Visible { wallets, next })
 }
 
+/// The page of the store's listing, which the host may have to be asked for.
+fn listing<'a>(call: &'a Call, after: Option<&WalletName>, limit: u32) -> Result<&'a Listing, Stop> {
+    let after = after.map(wallet_object);
+    let Some(listing) = &call.listing else {
+        return Err(Stop::Listing { prefix: find::WALLETS.to_owned(), after, limit });
+    };
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
+    check_listing(listing, find::WALLETS, after.as_deref(), most).map_err(Problem::from)?;
+    Ok(listing)
+}
+
 /// `GET /v1/wallets/{w}`.
 pub(super) fn show(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) -> Answer {
     call.without_query()?;
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
     let stored = find::wallet(ready, call, wallet)?;
-    let query = query(enclave, client, Operation::WalletRead, stored.record.id)?;
+    spend(enclave, call, &caller, Repeatable::No)?;
+    let query = query(enclave, &caller, Operation::WalletRead, stored.record.id)?;
     let decision = check(enclave, ready, call, &query, &Deed::default())?;
     record(enclave, ready, call, &query, &decision, &Deed::default());
     success(200, &wallet_json(&stored)?, Vec::new())
@@ -211,12 +232,16 @@ pub(super) fn show(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
 /// what is stored is how to find the account by its address.
 pub(super) fn derive_account(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) -> Answer {
     call.without_query()?;
-    let client = who(ready, call)?;
+    let caller = who(enclave, ready, call)?;
     let request: AccountRequest = call.json()?;
     let path: Path = request.path.parse().map_err(Problem::from)?;
     let stored = find::wallet(ready, call, wallet)?;
-    let query = query(enclave, client, Operation::WalletAccount, stored.record.id)?;
-    let decision = check(enclave, ready, call, &query, &Deed::default())?;
+    let query = query(enclave, &caller, Operation::WalletAccount, stored.record.id)?;
+    if !ready.configured.policy.decide(&query).is_allowed() {
+        // Before an account is derived. The nonce holds for the check below as well.
+        spend(enclave, call, &caller, Repeatable::Yes)?;
+        check(enclave, ready, call, &query, &Deed::default())?;
+    }
     let account = stored.wallet.account(request.curve, &path).map_err(Problem::from)?;
     let index = seal_address_index(&stored.wallet, &account).map_err(Problem::from)?;
     let writes = match call.objects.get(&index.name) {
@@ -225,6 +250,8 @@ pub(super) fn derive_account(enclave: &Enclave, ready: &Ready, call: &Call, wall
         Stored::Present(object) if same_index(&stored.wallet, &index, object) => Vec::new(),
         Stored::Present(_) => return Err(not_authentic(&index.name).into()),
     };
+    spend(enclave, call, &caller, Repeatable::Yes)?;
+    let decision = check(enclave, ready, call, &query, &Deed::default())?;
     let address = account.address();
     record(enclave, ready, call, &query, &decision, &Deed { account: Some(&address), ..Deed::default() });
     success(if writes.is_empty() { 200 } else { 201 }, &account.to_json(), writes)

@@ -12,7 +12,10 @@ use signer_rules::{
 use tokio::sync::Mutex;
 
 use super::{Configured, Enclave, Ready};
-use crate::attestation::{DocumentRequest, NsmError};
+use crate::{
+    attestation::{DocumentRequest, NsmError},
+    auth::SessionKeys,
+};
 
 /// How old a document may be that answers a request without a nonce.
 const RECENT: Duration = Duration::from_secs(10);
@@ -93,6 +96,7 @@ impl Enclave {
             policy_version: configured.bundle.bundle.version,
             policy_digest: configured.bundle.digest,
             identity_key: self.identity.public_key(),
+            session_key: configured.sessions.as_ref().map(SessionKeys::public_key),
             keyrings: configured
                 .keyrings
                 .values()

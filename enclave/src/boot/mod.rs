@@ -1,6 +1,7 @@
 //! From power-on to signing: `Booting`, `Configured`, `Ready`, each made from the one before.
 
 mod attest;
+mod audit_log;
 mod phase;
 mod provision;
 
@@ -20,18 +21,23 @@ use signer_shared::message::{KeyringStatus, Phase, Status};
 use tokio::sync::{Notify, Semaphore};
 
 pub use attest::{AttestError, Attested};
+pub use audit_log::PageError;
 pub use phase::{Kind, is_allowed};
 pub use provision::{Adoption, ProvisionError};
 
 use crate::{
     attestation::{CONFIGURATION_PCR, Identity, Nsm, NsmError},
     audit::Audit,
+    auth::{Authenticator, Directory, Realm, SessionKeys},
     clock::Clock,
     events::Events,
+    guards::{Guards, LimitIds},
     kms::{Kms, Trust},
+    secret::CryptoError,
     wallet::Keyring,
 };
 use attest::RecentDocument;
+use audit_log::Witnessed;
 
 /// One boot of the enclave: what every connection works on.
 pub struct Enclave {
@@ -40,6 +46,9 @@ pub struct Enclave {
     events: Events,
     identity: Identity,
     audit: Audit,
+    authenticator: Authenticator,
+    guards: Guards,
+    witnessed: Mutex<Witnessed>,
     kms: Kms,
     trust: Trust,
     state: RwLock<State>,
@@ -81,8 +90,14 @@ pub struct Configured {
     pub bundle: SignedBundle,
     /// The bundle, ready to decide.
     pub policy: Policy,
+    /// The bundle's clients and their keys.
+    pub directory: Directory,
+    /// The limits of the bundle's rules.
+    pub limits: LimitIds,
     /// The keyrings that are open, by name.
     pub keyrings: BTreeMap<Name, Arc<Keyring>>,
+    /// The keys of sessions, if the bundle's first keyring is open.
+    pub sessions: Option<SessionKeys>,
 }
 
 /// An enclave that signs.
@@ -124,7 +139,8 @@ impl Enclave {
         if register.locked || !register.is_zero() {
             return Err(StartError::ConfigurationPcrTouched);
         }
-        clock.set(nsm.time_ms().await?);
+        let boot_ms = nsm.time_ms().await?;
+        clock.set(boot_ms);
         if let Err(error) = nsm.seed_kernel().await {
             events.warn("kernel_pool_not_seeded", &[("cause", &error)]);
         }
@@ -134,8 +150,11 @@ impl Enclave {
             nsm,
             clock,
             events,
+            audit: Audit::new(identity.boot_id()),
+            witnessed: Mutex::default(),
             identity,
-            audit: Audit::default(),
+            authenticator: Authenticator::new(boot_ms),
+            guards: Guards::new(boot_ms),
             kms,
             trust,
             state: RwLock::new(State::Booting),
@@ -169,6 +188,16 @@ impl Enclave {
     /// The audit chain.
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    /// What this boot remembers of requests.
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
+    /// What this boot remembers of what it signed.
+    pub fn guards(&self) -> &Guards {
+        &self.guards
     }
 
     /// The NSM.
@@ -218,6 +247,7 @@ impl Enclave {
             keyrings: configured.map(Configured::keyring_statuses).unwrap_or_default(),
             signatures: self.signatures.load(Ordering::Relaxed),
             audit_head: self.audit.head().sequence,
+            audit: self.audit_status(configured),
             problem: self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
@@ -252,6 +282,33 @@ impl State {
 }
 
 impl Configured {
+    /// Makes a bundle ready to decide.
+    fn new(
+        configuration: Arc<SignedConfiguration>,
+        bundle: SignedBundle,
+        keyrings: BTreeMap<Name, Arc<Keyring>>,
+    ) -> Result<Self, CryptoError> {
+        let first = bundle.bundle.keyrings.first().and_then(|keyring| keyrings.get(&keyring.id));
+        Ok(Self {
+            policy: Policy::new(&bundle.bundle),
+            directory: Directory::new(&bundle.bundle),
+            limits: LimitIds::of(&bundle.bundle),
+            sessions: first.map(|keyring| SessionKeys::new(keyring)).transpose()?,
+            configuration,
+            bundle,
+            keyrings,
+        })
+    }
+
+    /// Under what requests are judged.
+    pub fn realm(&self) -> Realm<'_> {
+        Realm {
+            authority: self.configuration.authority,
+            directory: &self.directory,
+            sessions: self.sessions.as_ref(),
+        }
+    }
+
     /// Ready, if the bundle has keyrings and all of them are open.
     fn into_state(self) -> State {
         let wanted = &self.bundle.bundle.keyrings;

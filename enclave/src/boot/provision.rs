@@ -12,7 +12,6 @@ use signer_rules::{
     configuration::{ConfigurationError, SignedConfiguration},
     hex_bytes::HexBytes,
     name::Name,
-    policy::Policy,
 };
 use signer_shared::message::RefusalCode;
 use tokio::time::timeout;
@@ -24,6 +23,7 @@ use crate::{
     audit::Entry,
     authority::{Succession, SuccessionError, succession},
     clock::ClockStale,
+    secret::CryptoError,
     wallet::{KeyringError, keyring},
 };
 
@@ -81,6 +81,9 @@ pub enum ProvisionError {
     /// The objects are not of the form asked for.
     #[error(transparent)]
     Objects(#[from] ObjectsError),
+    /// A primitive failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
     /// There is no configuration yet.
     #[error("the enclave has no configuration yet")]
     NotConfigured,
@@ -108,7 +111,7 @@ impl ProvisionError {
             Self::Slow | Self::Keyring { cause: KeyringError::Share { .. } | KeyringError::Kms(_), .. } => {
                 RefusalCode::KmsFailed
             }
-            Self::Keyring { .. } | Self::KeyringMissing(_) => RefusalCode::KeyringInvalid,
+            Self::Keyring { .. } | Self::KeyringMissing(_) | Self::Crypto(_) => RefusalCode::KeyringInvalid,
             Self::Nsm(_) | Self::Clock(_) => RefusalCode::NsmFailed,
             Self::Objects(_) => RefusalCode::Malformed,
             Self::NotConfigured => RefusalCode::WrongPhase,
@@ -194,9 +197,8 @@ impl Enclave {
             "configured",
             &[("authority", &configuration.authority), ("policy_version", &bundle.bundle.version)],
         );
-        let policy = Policy::new(&bundle.bundle);
-        let configured =
-            Configured { configuration: Arc::new(configuration), bundle, policy, keyrings: BTreeMap::new() };
+        let configured = Configured::new(Arc::new(configuration), bundle, BTreeMap::new())?;
+        self.guards.in_force(self.clock.now_ms()?, &configured.limits);
         self.set_state(State::Configured(Arc::new(configured)));
         Ok(())
     }
@@ -230,6 +232,7 @@ impl Enclave {
             self.audit.record(self.clock.now()?, &Entry::Policy { version, digest });
             self.events.info("policy_adopted", &[("version", &version), ("digest", &digest)]);
         }
+        self.guards.in_force(self.clock.now_ms()?, &configured.limits);
         let next = configured.into_state();
         if next.phase() != state.phase() {
             self.events.info("phase", &[("phase", &next.phase().as_str())]);
@@ -262,12 +265,7 @@ impl Enclave {
         if let (State::Ready(_), Some(missing)) = (state, missing.first()) {
             return Err(ProvisionError::KeyringMissing(missing.clone()));
         }
-        let configured = Configured {
-            configuration: current.configuration.clone(),
-            policy: Policy::new(&candidate.bundle),
-            bundle: candidate,
-            keyrings,
-        };
+        let configured = Configured::new(current.configuration.clone(), candidate, keyrings)?;
         Ok(Prepared::Next { configured: Box::new(configured), missing })
     }
 

@@ -16,12 +16,13 @@ use aws_sdk_kms::{
     Client,
     config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
+    operation::generate_data_key::GenerateDataKeyOutput,
     primitives::Blob,
     types::{DataKeySpec, EncryptionAlgorithmSpec},
 };
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use signer_rules::{authority::AuthorityId, configuration::KmsKey, name::Name};
+use signer_rules::{audit::Witness, authority::AuthorityId, configuration::KmsKey, name::Name};
 use signer_shared::address::Address;
 
 pub use envelope::EnvelopeError;
@@ -35,6 +36,8 @@ use crate::{
 };
 use connector::TunnelClient;
 use credentials::HostCredentials;
+
+const GENERATE_DATA_KEY: &str = "GenerateDataKey";
 
 /// One call, retries included.
 const OPERATION_LIMIT: Duration = Duration::from_secs(25);
@@ -165,27 +168,36 @@ impl Kms {
         key: &KmsKey,
         purpose: Purpose<'_>,
     ) -> Result<(Secret<32>, Vec<u8>), KmsError> {
-        const OPERATION: &str = "GenerateDataKey";
-        let answer = self
-            .client(key, ATTEMPTS)
+        let answer = self.new_data_key(recipient, key, purpose.encryption_context()).await?;
+        let data_key = recipient.open(envelope_of(key, &answer)?)?;
+        let ciphertext = answer.ciphertext_blob().ok_or(KmsError::CiphertextMissing)?;
+        Ok((data_key, ciphertext.as_ref().to_vec()))
+    }
+
+    /// Has KMS write a witness into its log. The data key that this makes is thrown away unopened; but an answer that is
+    /// not ours is an error, because then nobody knows what was written.
+    pub async fn leave_witness(&self, key: &KmsKey, witness: &Witness) -> Result<(), KmsError> {
+        let recipient = self.recipient().await?;
+        let context = witness.encryption_context().into_iter().collect();
+        let answer = self.new_data_key(&recipient, key, context).await?;
+        Ok(recipient.recognise(envelope_of(key, &answer)?)?)
+    }
+
+    async fn new_data_key(
+        &self,
+        recipient: &Recipient,
+        key: &KmsKey,
+        context: HashMap<String, String>,
+    ) -> Result<GenerateDataKeyOutput, KmsError> {
+        self.client(key, ATTEMPTS)
             .generate_data_key()
             .key_id(&key.arn)
             .key_spec(DataKeySpec::Aes256)
-            .set_encryption_context(Some(purpose.encryption_context()))
+            .set_encryption_context(Some(context))
             .recipient(recipient.info())
             .send()
             .await
-            .map_err(|error| failure(OPERATION, key, &error))?;
-        let envelope = bound_envelope(
-            OPERATION,
-            key,
-            answer.key_id(),
-            answer.plaintext(),
-            answer.ciphertext_for_recipient(),
-        )?;
-        let data_key = recipient.open(envelope)?;
-        let ciphertext = answer.ciphertext_blob().ok_or(KmsError::CiphertextMissing)?;
-        Ok((data_key, ciphertext.as_ref().to_vec()))
+            .map_err(|error| failure(GENERATE_DATA_KEY, key, &error))
     }
 
     /// Asks for the data key of a ciphertext that `key` made, at most `attempts` times.
@@ -237,6 +249,11 @@ impl Kms {
             .build();
         Client::from_conf(config)
     }
+}
+
+fn envelope_of<'a>(key: &KmsKey, answer: &'a GenerateDataKeyOutput) -> Result<&'a [u8], KmsError> {
+    let (plaintext, envelope) = (answer.plaintext(), answer.ciphertext_for_recipient());
+    bound_envelope(GENERATE_DATA_KEY, key, answer.key_id(), plaintext, envelope)
 }
 
 /// The envelope of an answer that is about our key, has no plaintext, and was made for an enclave.

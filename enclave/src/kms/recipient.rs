@@ -69,11 +69,18 @@ impl Recipient {
     /// CBC with PKCS#7 is not authenticated, so every failure to decrypt is the same error: what
     /// went wrong inside must not tell a forger anything.
     pub(super) fn open(&self, envelope: &[u8]) -> Result<Secret<32>, EnvelopeError> {
-        let envelope = Envelope::parse(envelope)?;
-        if envelope.key_identifier != self.key_digest {
-            return Err(EnvelopeError::ForeignKey);
-        }
+        let envelope = self.own(envelope)?;
         self.decrypt(&envelope).map_err(|_| EnvelopeError::Undecryptable)
+    }
+
+    /// Whether an envelope is for this key, without opening it.
+    pub(super) fn recognise(&self, envelope: &[u8]) -> Result<(), EnvelopeError> {
+        self.own(envelope).map(drop)
+    }
+
+    fn own(&self, envelope: &[u8]) -> Result<Envelope, EnvelopeError> {
+        let envelope = Envelope::parse(envelope)?;
+        if envelope.key_identifier == self.key_digest { Ok(envelope) } else { Err(EnvelopeError::ForeignKey) }
     }
 
     fn decrypt(&self, envelope: &Envelope) -> Result<Secret<32>, Unspecified> {

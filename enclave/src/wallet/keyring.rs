@@ -211,6 +211,11 @@ impl Keyring {
         self.wallets.insert(wallet.record.name.clone(), wallet);
     }
 
+    /// A key for something else than wallets, from the keyring's.
+    pub(crate) fn derive(&self, salt: &str, info: &Info) -> Result<Secret<32>, CryptoError> {
+        derive(salt, &[self.key.expose()], info)
+    }
+
     pub(super) fn key(&self) -> &Secret<32> {
         &self.key
     }

@@ -21,6 +21,7 @@ pub use derivation::{DerivationError, Path};
 pub use keyring::{Keyring, KeyringError};
 pub use record::{RecordError, StoredWallet, WalletRecord};
 pub use sealed::SealedError;
+pub(crate) use sealed::{decrypt, encrypt};
 
 use crate::secret::{CryptoError, Info, Secret, derive};
 use derivation::{DerivedKey, RootKeys};

@@ -58,7 +58,7 @@ pub(super) fn keyring_hint(object: &[u8]) -> Option<&str> {
 }
 
 /// AES-256-GCM with a nonce that the key has never seen.
-pub(super) fn encrypt(
+pub(crate) fn encrypt(
     key: &Secret<32>,
     nonce: [u8; NONCE_LEN],
     associated_data: &Info,
@@ -77,7 +77,7 @@ pub(super) fn encrypt(
 }
 
 /// The inverse of [`encrypt`].
-pub(super) fn decrypt(
+pub(crate) fn decrypt(
     key: &Secret<32>,
     nonce: [u8; NONCE_LEN],
     associated_data: &Info,

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use signer_rules::{
     authority::{AdminKey, AuthorityId, Genesis, Quorum},
     configuration::{
-        self, Clock, Configuration, ConfigurationError, FORMAT, Kms, KmsKey, PAYLOAD_TYPE, Share,
+        self, Audit, Clock, Configuration, ConfigurationError, FORMAT, Kms, KmsKey, PAYLOAD_TYPE, Share,
         SignedConfiguration,
     },
     dsse::{DsseError, Envelope},
@@ -113,6 +113,7 @@ fn init(args: &InitArgs) -> Result<Report, Failure> {
         kms: Kms { shares: shares(args)? },
         longest_bundle_lifetime_days: args.bundle_lifetime_days,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
+        audit: Audit { longest_unstored_s: 60, witness_s: 60 },
     };
     write_unsigned(&configuration, &args.output)
 }
@@ -258,6 +259,11 @@ impl Content<'_> {
         rows.push((
             "clock",
             format!("every {} s, drift up to {} ms", clock.resynchronise_s, clock.longest_drift_ms),
+        ));
+        let audit = configuration.audit;
+        rows.push((
+            "audit log",
+            format!("stored within {} s, witnessed every {} s", audit.longest_unstored_s, audit.witness_s),
         ));
         rows
     }

@@ -286,6 +286,8 @@ fn shown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use signer_shared::message::AuditStatus;
+
     use super::*;
 
     #[test]
@@ -304,6 +306,7 @@ mod tests {
             keyrings: Vec::new(),
             signatures: 0,
             audit_head: 0,
+            audit: AuditStatus::default(),
             problem: None,
         };
         link.set_status(status.clone());

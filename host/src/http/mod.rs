@@ -10,7 +10,9 @@ use bytes::Bytes;
 use http_body_util::Full;
 use tokio::sync::Semaphore;
 
-use crate::{config, enclave_link::EnclaveLink, health::Health, object_store::ObjectStore};
+use crate::{
+    audit_store::AuditProgress, config, enclave_link::EnclaveLink, health::Health, object_store::ObjectStore,
+};
 
 mod body;
 mod forward;
@@ -31,15 +33,22 @@ pub struct App {
     link: EnclaveLink,
     store: ObjectStore,
     health: Health,
+    audit: AuditProgress,
     /// Places for requests under way to the enclave.
     queue: Arc<Semaphore>,
 }
 
 impl App {
     /// The parts of the host that answer requests.
-    pub fn new(settings: config::Http, link: EnclaveLink, store: ObjectStore, health: Health) -> Self {
+    pub fn new(
+        settings: config::Http,
+        link: EnclaveLink,
+        store: ObjectStore,
+        health: Health,
+        audit: AuditProgress,
+    ) -> Self {
         let queue = Arc::new(Semaphore::new(settings.queue));
-        Self { settings, link, store, health, queue }
+        Self { settings, link, store, health, audit, queue }
     }
 
     fn in_flight(&self) -> usize {

@@ -62,6 +62,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", detail)
     }
 
+    pub(super) fn boot_unknown() -> Self {
+        let detail = "the store has no attestation of this boot: check its id";
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
     pub(super) fn method_not_allowed(allow: &'static str) -> Self {
         let detail = format!("this path takes {allow} only");
         let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
@@ -93,6 +98,15 @@ impl Problem {
     pub(super) fn not_ready(reason: &str) -> Self {
         let detail = format!("{reason}: wait, or use another host, and send the same request again");
         Self::unavailable("not_ready", detail)
+    }
+
+    /// The caller cannot know how far a request without an answer got, so the advice is one that is safe
+    /// either way.
+    pub(super) fn deadline_exceeded() -> Self {
+        Self::unavailable(
+            "deadline_exceeded",
+            "there was no answer in time, and the request may have been carried out: send the same request again",
+        )
     }
 
     fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
@@ -155,7 +169,7 @@ impl From<ExchangeError> for Problem {
             ExchangeError::Call(CallError::Lost) => {
                 Self::not_ready("the enclave went away during the request")
             }
-            ExchangeError::Call(CallError::Deadline) => deadline_exceeded(),
+            ExchangeError::Call(CallError::Deadline) => Self::deadline_exceeded(),
             ExchangeError::Call(CallError::TooLarge(_)) | ExchangeError::Answer(_) => Self::unavailable(
                 "enclave_failed",
                 "the request could not be carried out: send it again, and tell the operator if it stays so",
@@ -171,20 +185,11 @@ impl From<ExchangeError> for Problem {
     }
 }
 
-/// The caller cannot know how far a request without an answer got, so the advice is one that is safe
-/// either way.
-fn deadline_exceeded() -> Problem {
-    Problem::unavailable(
-        "deadline_exceeded",
-        "there was no answer in time, and the request may have been carried out: send the same request again",
-    )
-}
-
 fn refused(code: RefusalCode, message: String) -> Problem {
     match code {
         RefusalCode::WrongPhase => Problem::not_ready("the enclave is not ready"),
         RefusalCode::Overloaded => Problem::overloaded(),
-        RefusalCode::DeadlineExceeded => deadline_exceeded(),
+        RefusalCode::DeadlineExceeded => Problem::deadline_exceeded(),
         RefusalCode::Malformed => Problem::malformed(
             "the enclave cannot read the request: check its form against the API's description",
         )

@@ -5,9 +5,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
 use hyper::body::Body;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{App, Response, forward, problem::Problem, request_id};
+use crate::{audit_store::BOOT_PREFIX, enclave_link::ExchangeError};
 
 /// The most bytes of a request's path and headers. hyper's own limit is on its buffer, which may
 /// take in twice as much.
@@ -15,6 +16,9 @@ pub(super) const MAX_HEAD: usize = 32 * 1024;
 
 /// The API's description, which the end-to-end tests hold every exchange against.
 const DESCRIPTION: &str = include_str!("../../openapi.json");
+
+/// Where boots' attestations are.
+const BOOTS: &str = "/v1/boots/";
 
 /// Nonces of attestation documents, in bytes.
 const NONCE: std::ops::RangeInclusive<usize> = 16..=64;
@@ -53,6 +57,10 @@ where
             read_only(request.method())?;
             attestation(app, request.uri().query()).await
         }
+        _ if path.starts_with(BOOTS) => {
+            read_only(request.method())?;
+            boot(app, path).await
+        }
         "/rpc" => forward::forward(app, request).await,
         _ if path.starts_with("/v1/") || path.starts_with("/rpc/") => forward::forward(app, request).await,
         _ => Err(Problem::not_found()),
@@ -85,8 +93,24 @@ fn status(app: &App) -> Value {
         },
         "enclave": state.status,
         "problem": state.problem,
+        "audit": app.audit.get(),
         "last_death": app.link.last_death(),
     })
+}
+
+/// The attestation of a boot, of this host's enclave or another's: whoever shares the store can serve it.
+async fn boot(app: &App, path: &str) -> Result<Response, Problem> {
+    let id = path.strip_prefix(BOOTS).unwrap_or_default();
+    if id.len() != 32 || !id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
+        return Err(Problem::not_found());
+    }
+    let _place = app.queue.try_acquire().map_err(|_| Problem::overloaded())?;
+    let name = format!("{BOOT_PREFIX}{id}");
+    let found = timeout(app.settings.request_timeout, app.store.get(&name)).await;
+    match found.map_err(|_| Problem::deadline_exceeded())?.map_err(ExchangeError::Store)? {
+        Some(content) => Ok(answer_of(content.into(), "application/json")),
+        None => Err(Problem::boot_unknown()),
+    }
 }
 
 async fn attestation(app: &App, query: Option<&str>) -> Result<Response, Problem> {
@@ -135,7 +159,9 @@ mod tests {
         let description: Value = serde_json::from_str(DESCRIPTION).unwrap();
         assert_eq!(description["openapi"], "3.1.0");
         assert_eq!(description["info"]["version"], env!("CARGO_PKG_VERSION"));
-        for path in ["/healthz", "/readyz", "/openapi.json", "/v1/status", "/v1/attestation"] {
+        for path in
+            ["/healthz", "/readyz", "/openapi.json", "/v1/status", "/v1/attestation", "/v1/boots/{boot_id}"]
+        {
             for method in ["get", "head"] {
                 assert!(description["paths"][path][method].is_object(), "{method} {path}");
             }

@@ -13,8 +13,8 @@ use signer_shared::{
     address::Address,
     frame,
     message::{
-        ApiRequest, ApiResponse, Header, Object, PROTOCOL, Phase, RefusalCode, Request, RequestFrame,
-        Response, ResponseFrame, Status, Write,
+        ApiRequest, ApiResponse, AuditStatus, Header, Object, PROTOCOL, Phase, RefusalCode, Request,
+        RequestFrame, Response, ResponseFrame, Status, Write,
     },
 };
 use signer_transport::{Listener, Stream, read_frame, write_frame};
@@ -168,7 +168,13 @@ async fn answer(state: &State, id: u64, request: Request) -> Option<Vec<u8>> {
             state.requests.lock().unwrap().push(request.clone());
             return api(state, id, request).await;
         }
-        Request::Audit { .. } => refused(RefusalCode::Malformed),
+        Request::Audit { .. } => Response::Audit {
+            boot_id: state.settings.boot_id.to_owned(),
+            first: 0,
+            records: Vec::new(),
+            checkpoint: None,
+            head: 0,
+        },
     };
     Some(encode(id, response))
 }
@@ -188,6 +194,7 @@ impl State {
             keyrings: Vec::new(),
             signatures: 0,
             audit_head: 0,
+            audit: AuditStatus::default(),
             problem: None,
         }
     }

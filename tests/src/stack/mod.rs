@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use signer_rules::{
     authority::{AdminKey, Genesis},
     bundle,
-    configuration::{self, Clock, Configuration, Kms, KmsKey, Share, SignedConfiguration},
+    configuration::{self, Audit, Clock, Configuration, Kms, KmsKey, Share, SignedConfiguration},
     dsse::Envelope,
     hex_bytes::HexBytes,
     keyring_request::{self, KeyringRequest},
@@ -47,6 +47,9 @@ pub const ROLE: &str = "arn:aws:iam::111122223333:role/signer-instance";
 /// The name of the keyring that [`Stack::make_ready`] makes.
 pub const KEYRING: &str = "default";
 
+/// A test that plays the host need not store the log at once.
+pub const PATIENT_AUDIT: Audit = Audit { longest_unstored_s: 600, witness_s: 60 };
+
 const REGION: &str = "us-east-1";
 /// The longest that anything is waited for.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -62,6 +65,8 @@ pub struct StackOptions {
     pub pinned_policy: bool,
     /// More flags for the enclave.
     pub enclave_flags: Vec<String>,
+    /// How the audit log leaves the enclave.
+    pub audit: Audit,
     /// Whether to leave out the host, for a test that stands in its place: the enclave has just been
     /// started when [`Stack::start`] returns.
     pub without_host: bool,
@@ -74,6 +79,7 @@ impl Default for StackOptions {
             keys_per_share: 1,
             pinned_policy: true,
             enclave_flags: Vec::new(),
+            audit: PATIENT_AUDIT,
             without_host: false,
         }
     }
@@ -115,7 +121,7 @@ impl Stack {
                 (0..options.keys_per_share).map(|_| kms.create_key(&spec).expect("a KMS key")).collect()
             })
             .collect();
-        let (configuration, configuration_envelope) = sign_configuration(&admins, &keys, 7);
+        let (configuration, configuration_envelope) = sign_configuration(&admins, &keys, 7, options.audit);
         let mut stack = Self {
             kms,
             admins,
@@ -425,6 +431,7 @@ pub fn sign_configuration(
     admins: &[SigningKey; 3],
     keys: &[Vec<String>],
     appliance: u8,
+    audit: Audit,
 ) -> (SignedConfiguration, String) {
     let mut admin_keys: Vec<AdminKey> = admins.iter().map(|admin| admin.verifying_key().into()).collect();
     admin_keys.sort_by_key(|admin| admin.key().to_bytes());
@@ -437,6 +444,7 @@ pub fn sign_configuration(
         kms: Kms { shares: keys.iter().map(|keys| Share { keys: keys.iter().map(key).collect() }).collect() },
         longest_bundle_lifetime_days: 90,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
+        audit,
     };
     let payload = serde_json::to_vec(&configuration).expect("JSON");
     let [first, second, _] = admins;

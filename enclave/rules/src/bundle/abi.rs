@@ -1,14 +1,14 @@
 //! The functions of contracts that rules judge calls by.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, Problem, bounded, short};
-use crate::name::Name;
+use super::check::{Problem, bounded, distinct};
+use crate::{abi::Function, name::Name};
 
 /// The most functions of an [`Abi`].
 pub const MAX_FUNCTIONS: usize = 256;
-/// The most bytes of a function's signature.
-pub const MAX_SIGNATURE: usize = 4_096;
 
 /// Functions under a name that rules use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,36 +16,60 @@ pub const MAX_SIGNATURE: usize = 4_096;
 pub struct Abi {
     /// Its name.
     pub id: Name,
-    /// Signatures as people write them: `transfer(address to, uint256 amount)`.
+    /// Signatures as [`Function::parse`] reads them: `transfer(address to, uint256 amount)`. Several
+    /// can have one name if their types differ.
     pub functions: Vec<String>,
 }
 
 /// The ABIs of a bundle, ready to look up.
-pub(super) struct Abis<'a> {
-    abis: &'a [Abi],
-}
+pub(super) struct Abis<'a>(HashMap<&'a Name, Vec<Function>>);
 
 impl<'a> Abis<'a> {
     /// Reads every function.
     pub(super) fn read(abis: &'a [Abi]) -> Result<Self, Problem> {
-        for (index, abi) in abis.iter().enumerate() {
-            abi.validate().map_err(|problem| problem.within(format_args!("abis[{index}]")))?;
-        }
-        Ok(Self { abis })
+        let read = |(index, abi): (usize, &'a Abi)| match abi.read() {
+            Ok(functions) => Ok((&abi.id, functions)),
+            Err(problem) => Err(problem.within(format_args!("abis[{index}]"))),
+        };
+        Ok(Self(abis.iter().enumerate().map(read).collect::<Result<_, _>>()?))
     }
 
-    /// Whether there is one of this name.
-    pub(super) fn check(&self, abi: &Name) -> Check {
-        match self.abis.iter().any(|known| known.id == *abi) {
-            true => Ok(()),
-            false => Err(Problem::at("abi", format!("no abi is named {abi}"))),
+    /// The function of this name or canonical signature.
+    pub(super) fn function(&self, abi: &Name, function: &str) -> Result<&Function, Problem> {
+        let functions =
+            self.0.get(abi).ok_or_else(|| Problem::at("abi", format!("no abi is named {abi}")))?;
+        let wrong = |problem: String| Err(Problem::at("function", problem));
+        if function.contains('(') {
+            let found = functions.iter().find(|known| known.canonical() == function);
+            return found.map_or_else(
+                || wrong(format!("abi {abi} has none of this signature; write it as name(type,type)")),
+                Ok,
+            );
+        }
+        let mut named = functions.iter().filter(|known| known.name() == function);
+        match (named.next(), named.next()) {
+            (Some(found), None) => Ok(found),
+            (Some(one), Some(_)) => wrong(format!(
+                "abi {abi} has several of this name; write which, for example {}",
+                one.canonical()
+            )),
+            (None, _) => wrong(format!("abi {abi} has none of this name")),
         }
     }
 }
 
 impl Abi {
-    fn validate(&self) -> Check {
+    fn read(&self) -> Result<Vec<Function>, Problem> {
+        if self.functions.is_empty() {
+            return Err(Problem::at("functions", "must have at least one function"));
+        }
         bounded("functions", self.functions.len(), MAX_FUNCTIONS)?;
-        self.functions.iter().try_for_each(|signature| short("functions", signature, MAX_SIGNATURE))
+        let read = |(index, text): (usize, &String)| {
+            Function::parse(text)
+                .map_err(|error| Problem::at(format!("functions[{index}]"), error.to_string()))
+        };
+        let functions: Vec<_> = self.functions.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        distinct("functions", functions.iter().map(Function::canonical))?;
+        Ok(functions)
     }
 }

@@ -60,7 +60,7 @@ pub struct ClientKey {
 /// The algorithm of a client's signatures, as RFC 9421 names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum KeyAlgorithm {
-    /// EdDSA on Curve25519 (RFC 8032); the key has 32 bytes.
+    /// `EdDSA` on Curve25519 (RFC 8032); the key has 32 bytes.
     #[serde(rename = "ed25519")]
     Ed25519,
     /// ECDSA on P-256 with SHA-256; the key is an uncompressed SEC 1 point, 65 bytes.

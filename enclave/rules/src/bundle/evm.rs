@@ -9,6 +9,7 @@ use super::{
     when::{MAX_ADDRESSES, MAX_LIST, ranged, texts},
 };
 use crate::{
+    abi::MAX_SIGNATURE,
     chain::{evm::EvmAddress, facts::EvmTransactionKind},
     name::Name,
     token::TokenKind,
@@ -148,12 +149,12 @@ impl EvmTransactionWhen {
 
 impl Call {
     fn validate(&self, abis: &Abis<'_>) -> Check {
-        abis.check(&self.abi)?;
-        short("function", &self.function, super::abi::MAX_SIGNATURE)?;
-        match &self.arguments {
-            Some(arguments) => arguments.validate().map_err(|problem| problem.within("arguments")),
-            None => Ok(()),
-        }
+        short("function", &self.function, MAX_SIGNATURE)?;
+        let function = abis.function(&self.abi, &self.function)?;
+        let Some(arguments) = &self.arguments else { return Ok(()) };
+        arguments
+            .validate(|path| function.check_path(path).map(drop))
+            .map_err(|problem| problem.within("arguments"))
     }
 }
 
@@ -184,7 +185,7 @@ impl EvmTypedDataWhen {
         listed("verifying_contracts", self.verifying_contracts.as_ref(), MAX_ADDRESSES)?;
         texts("primary_types", self.primary_types.as_ref())?;
         if let Some(fields) = &self.fields {
-            fields.validate().map_err(|problem| problem.within("fields"))?;
+            fields.validate(|_| Ok(())).map_err(|problem| problem.within("fields"))?;
         }
         token(self.token.as_ref())
     }

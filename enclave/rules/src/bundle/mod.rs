@@ -24,7 +24,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-pub use abi::{Abi, MAX_FUNCTIONS, MAX_SIGNATURE};
+pub use abi::{Abi, MAX_FUNCTIONS};
 pub use client::{
     Approver, Client, ClientAuth, ClientKey, KeyAlgorithm, KeyBytes, MAX_KEYS, MAX_ROLES, SESSION_RANGE_S,
     Sessions,

@@ -6,6 +6,7 @@ use ruint::aliases::U256;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::check::{Check, Problem, bounded, present, short};
+use crate::abi::{AbiError, FieldPath};
 
 /// The most values of a [`Test`].
 pub const MAX_TEST_VALUES: usize = 10_000;
@@ -108,13 +109,16 @@ impl Test {
 }
 
 impl Fields {
-    pub(super) fn validate(&self) -> Check {
+    /// Paths must be ones, and lead somewhere as `leads` has it.
+    pub(super) fn validate(&self, leads: impl Fn(&FieldPath) -> Result<(), AbiError>) -> Check {
         if self.0.is_empty() {
             return Err(Problem::at("", "is empty; leave it out to match everything"));
         }
         bounded("", self.0.len(), MAX_FIELDS)?;
         self.0.iter().try_for_each(|(path, test)| {
             short("", path, MAX_TEXT)?;
+            let wrong = |error: AbiError| Problem::at(format!("{path:?}"), error.to_string());
+            leads(&FieldPath::parse(path).map_err(wrong)?).map_err(wrong)?;
             test.validate().map_err(|problem| problem.within(format_args!("{path:?}")))
         })
     }

@@ -8,6 +8,7 @@
 mod fields;
 mod request;
 pub mod response;
+pub mod session;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sha2::{Digest, Sha256};
@@ -18,8 +19,6 @@ pub use request::{Component, Presented, Signing, base, read, signature_header};
 pub const MAX_HEADER: usize = 8 * 1024;
 /// The longest nonce, in bytes.
 pub const MAX_NONCE: usize = 128;
-/// What the `keyid` of a session begins with; the ticket's id follows.
-pub const SESSION_PREFIX: &str = "session:";
 
 /// A signature that this profile does not have. Says what to change; never shown to strangers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,28 +32,6 @@ pub struct Unsigned {
     pub signature_input: String,
     /// The signature base: the bytes to sign.
     pub base: String,
-}
-
-/// How a signature is made, by the standard's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// `ed25519`: RFC 8032, 64 bytes.
-    Ed25519,
-    /// `ecdsa-p256-sha256`: r and s, 64 bytes.
-    EcdsaP256Sha256,
-    /// `hmac-sha256`: 32 bytes. Sessions only.
-    HmacSha256,
-}
-
-impl Algorithm {
-    /// The name in `alg`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ed25519 => "ed25519",
-            Self::EcdsaP256Sha256 => "ecdsa-p256-sha256",
-            Self::HmacSha256 => "hmac-sha256",
-        }
-    }
 }
 
 /// The value of `content-digest` for a body (RFC 9530): exactly one digest, SHA-256.

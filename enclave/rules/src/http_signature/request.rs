@@ -137,23 +137,19 @@ impl Signing<'_> {
         content_digest: &str,
     ) -> Result<Unsigned, Malformed> {
         let covered_query = if query.is_some() { " \"@query\"" } else { "" };
-        let mut signature_input = format!(
-            "{LABEL}=(\"@method\" \"@path\"{covered_query} \"content-digest\");created={}",
-            self.created
-        );
-        if let Some(expires) = self.expires {
-            signature_input.push_str(&format!(";expires={expires}"));
-        }
-        for (name, value) in [
+        let mut parts = vec![
+            format!("{LABEL}=(\"@method\" \"@path\"{covered_query} \"content-digest\")"),
+            format!("created={}", self.created),
+        ];
+        parts.extend(self.expires.map(|expires| format!("expires={expires}")));
+        let strings = [
             ("keyid", Some(self.keyid)),
             ("nonce", Some(self.nonce)),
             ("tag", Some(self.tag)),
             ("alg", self.alg),
-        ] {
-            if let Some(value) = value {
-                signature_input.push_str(&format!(";{name}=\"{value}\""));
-            }
-        }
+        ];
+        parts.extend(strings.into_iter().filter_map(|(name, value)| Some(format!("{name}=\"{}\"", value?))));
+        let signature_input = parts.join(";");
         // Whatever the caller gave, what is written is what is read.
         let read = read(&signature_input, &signature_header(&[]))?;
         let same = read.keyid == self.keyid

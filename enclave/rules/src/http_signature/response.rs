@@ -5,8 +5,10 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
+use crate::bundle::KeyAlgorithm;
+
 use super::{
-    Algorithm, Malformed, Unsigned, assemble,
+    Malformed, Unsigned, assemble,
     fields::{SignatureInput, read_signature},
     printable,
 };
@@ -77,7 +79,7 @@ impl Signing<'_> {
             covered(&lines),
             self.created,
             self.keyid,
-            Algorithm::Ed25519.as_str(),
+            KeyAlgorithm::Ed25519.as_str(),
             self.tag
         );
         let signature_input = format!("{LABEL}={params_text}");
@@ -94,7 +96,7 @@ pub fn read<'a>(signature_input: &'a str, signature: &str) -> Result<Presented<'
         return Err(Malformed("the answer's signature has another label than \"enclave\""));
     }
     let parameters = input.parameters;
-    if parameters.alg != Some(Algorithm::Ed25519.as_str()) {
+    if parameters.alg != Some(KeyAlgorithm::Ed25519.as_str()) {
         return Err(Malformed("the answer's signature is not by ed25519"));
     }
     if parameters.expires.is_some() || parameters.nonce.is_some() {

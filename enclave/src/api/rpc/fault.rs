@@ -80,8 +80,13 @@ fn number(code: Code) -> i32 {
         | Code::KeyringMissing
         | Code::KmsFailed
         | Code::NsmFailed
+        | Code::GuardFull
         | Code::ClockUnavailable => -32002, // resource unavailable
-        Code::PolicyDenied | Code::Unauthenticated => -32003,         // transaction rejected
+        Code::PolicyDenied
+        | Code::LimitReached
+        | Code::ApprovalRequired
+        | Code::NonceConflict
+        | Code::Unauthenticated => -32003, // transaction rejected
         Code::Overloaded => -32005,                                   // limit exceeded
         _ => -32603,                                                  // internal error
     }

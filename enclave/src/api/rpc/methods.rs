@@ -7,7 +7,6 @@ use serde_json::value::{RawValue, to_raw_value};
 use signer_rules::{
     bundle::Operation,
     chain::{Curve, SignBody, Signed, evm::EvmAddress, facts},
-    name::Name,
     policy::Decision,
 };
 
@@ -20,6 +19,7 @@ use crate::{
         sign::{Order, carry_out as sign},
         wallets::{self, MAX_PAGE},
     },
+    auth::Caller,
     boot::{Enclave, Ready},
     wallet::{self, DEFAULT_PATHS, Path, StoredWallet},
 };
@@ -30,7 +30,7 @@ pub(super) struct Context<'a> {
     pub(super) enclave: &'a Enclave,
     pub(super) ready: &'a Ready,
     pub(super) call: &'a Call,
-    pub(super) client: &'a Name,
+    pub(super) caller: &'a Caller,
     pub(super) endpoint: Endpoint<'a>,
 }
 
@@ -142,8 +142,8 @@ impl SignPlan<'_> {
         };
         let path = self.path.to_string();
         let order = Order { kind, path: Some(&path), address: None, body, item };
-        let Context { enclave, ready, call, client, endpoint } = *context;
-        let outcome = sign(enclave, ready, call, client, &self.wallet, &order)?;
+        let Context { enclave, ready, call, caller, endpoint } = *context;
+        let outcome = sign(enclave, ready, call, caller, &self.wallet, &order)?;
         match &outcome.signed {
             Signed::EvmTransaction(signed) if endpoint.geth => {
                 result(&geth::shape(outcome.signable.facts(), signed)?)
@@ -192,14 +192,14 @@ fn refusal(
     wallet: &StoredWallet,
     operation: Operation,
 ) -> Result<Option<Decision>, Problem> {
-    let query = query(context.enclave, context.client, operation, wallet.record.id)?;
+    let query = query(context.enclave, context.caller, operation, wallet.record.id)?;
     Ok(context.ready.configured.policy.refusal(&query))
 }
 
 /// Records the refusal that was found in planning.
 fn refuse(context: &Context<'_>, wallet: &StoredWallet, operation: Operation, item: Option<u32>) -> Fault {
-    let Context { enclave, ready, call, client, .. } = *context;
-    let refused = query(enclave, client, operation, wallet.record.id).map(|query| {
+    let Context { enclave, ready, call, caller, .. } = *context;
+    let refused = query(enclave, caller, operation, wallet.record.id).map(|query| {
         // Only the bundle's beginning may have passed since: it is still not signed.
         let decision = ready.configured.policy.refusal(&query).unwrap_or(Decision::NotYetInForce);
         record(enclave, ready, call, &query, &decision, &Deed { item, ..Deed::default() });
@@ -231,8 +231,8 @@ fn own_account(
     wallet: &StoredWallet,
     item: Option<u32>,
 ) -> Result<Box<RawValue>, Fault> {
-    let Context { enclave, ready, call, client, .. } = *context;
-    let query = query(enclave, client, Operation::WalletRead, wallet.record.id)?;
+    let Context { enclave, ready, call, caller, .. } = *context;
+    let query = query(enclave, caller, Operation::WalletRead, wallet.record.id)?;
     let deed = Deed { item, ..Deed::default() };
     let decision = check(enclave, ready, call, &query, &deed)?;
     record(enclave, ready, call, &query, &decision, &deed);
@@ -241,8 +241,8 @@ fn own_account(
 
 /// Of the first page of wallets: whoever has more names the account, or the wallet in the path.
 pub(super) async fn all_accounts(context: &Context<'_>, item: Option<u32>) -> Result<Box<RawValue>, Fault> {
-    let Context { enclave, ready, call, client, .. } = *context;
-    let visible = wallets::visible(enclave, ready, call, client, None, MAX_PAGE, item).await.map_err(
+    let Context { enclave, ready, call, caller, .. } = *context;
+    let visible = wallets::visible(enclave, ready, call, caller, None, MAX_PAGE, item).await.map_err(
         |stop| match stop {
             Stop::Problem(problem) => Fault::Problem(problem),
             stop => Fault::Stop(stop),

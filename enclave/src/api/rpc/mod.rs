@@ -12,9 +12,10 @@ use serde_json::value::RawValue;
 use signer_shared::message::ApiResponse;
 
 use super::{
-    Answer, Call, Code, Problem, Stop,
+    Call, Code, Problem, Stop,
+    answer::Reply,
     batch::{MAX_ITEMS, Missing, Room, still_in_force},
-    decision::who,
+    decision::{Repeatable, spend, who},
     success,
 };
 use crate::boot::{Enclave, Ready};
@@ -40,19 +41,23 @@ pub(super) async fn answer(
     call: &Call,
     wallet: Option<&str>,
     rest: &[&str],
-) -> Answer {
+) -> Result<Reply, Stop> {
     call.without_query()?;
     let endpoint = Endpoint::new(wallet, rest)?;
-    let context = Context { enclave, ready, call, client: who(ready, call)?, endpoint };
+    let caller = who(enclave, ready, call)?;
+    let context = Context { enclave, ready, call, caller: &caller, endpoint };
     match Body::read(&call.body) {
-        Err(fault) => respond(&Response::fault(None, &fault, call.request_id())),
-        Ok(Body::One(request)) => match answer_all(&context, vec![request], false).await?.pop() {
-            Some(response) => respond(&response),
-            None => Ok(no_content()),
-        },
+        Err(fault) => respond(&Response::fault(None, &fault, call.request_id()), false),
+        Ok(Body::One(request)) => {
+            let mut answers = answer_all(&context, vec![request], false).await?;
+            match answers.responses.pop() {
+                Some(response) => respond(&response, answers.evident),
+                None => Ok(no_content().into()),
+            }
+        }
         Ok(Body::Many(requests)) => {
-            let responses = answer_all(&context, requests, true).await?;
-            if responses.is_empty() { Ok(no_content()) } else { respond(&responses) }
+            let Answers { responses, evident } = answer_all(&context, requests, true).await?;
+            if responses.is_empty() { Ok(no_content().into()) } else { respond(&responses, evident) }
         }
     }
 }
@@ -64,12 +69,19 @@ struct Planned<'a> {
     plan: Result<Plan<'a>, Fault>,
 }
 
+/// The responses to all requests of a body.
+struct Answers<'a> {
+    responses: Vec<Response<'a>>,
+    /// Whether all of them are signatures.
+    evident: bool,
+}
+
 /// Plans all, then carries out all: once something is signed, nothing more may have to be fetched.
 async fn answer_all<'a>(
     context: &Context<'a>,
     requests: Vec<Result<Request<'a>, Fault>>,
     is_batch: bool,
-) -> Result<Vec<Response<'a>>, Stop> {
+) -> Result<Answers<'a>, Stop> {
     let mut missing = Missing::default();
     let mut planned = Vec::new();
     for (index, request) in requests.into_iter().enumerate() {
@@ -95,11 +107,14 @@ async fn answer_all<'a>(
         tokio::task::yield_now().await;
     }
     missing.finish()?;
+    spend(context.enclave, context.call, context.caller, Repeatable::No)?;
 
     let mut responses = Vec::with_capacity(planned.len());
+    let mut evident = true;
     let mut room = Room::default();
     let mut listed = None;
     for Planned { item, id, plan } in planned {
+        evident &= matches!(plan, Ok(Plan::Sign(_)));
         let mut outcome = plan;
         if let Err(problem) = still_in_force(context.enclave, context.ready).and_then(|()| room.check()) {
             outcome = Err(Fault::Problem(problem));
@@ -121,16 +136,19 @@ async fn answer_all<'a>(
                 Response::result(id, result)
             }
             Err(Fault::Stop(stop)) => return Err(stop),
-            Err(fault) => Response::fault(id, &fault, context.call.request_id()),
+            Err(fault) => {
+                evident = false;
+                Response::fault(id, &fault, context.call.request_id())
+            }
         });
         tokio::task::yield_now().await;
     }
-    Ok(responses)
+    Ok(Answers { responses, evident })
 }
 
 /// Errors too are 200: the transport worked.
-fn respond(body: &impl serde::Serialize) -> Answer {
-    success(200, body, Vec::new())
+fn respond(body: &impl serde::Serialize, evident: bool) -> Result<Reply, Stop> {
+    Ok(Reply { response: success(200, body, Vec::new())?, evident })
 }
 
 /// The answer to notifications.

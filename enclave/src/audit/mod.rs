@@ -2,17 +2,22 @@
 //!
 //! The chain begins anew with each boot; its first record says under what the boot runs. The
 //! attested statement carries the newest digest, so a record that was handed out cannot be changed
-//! unseen.
+//! unseen. The host stores the records, under checkpoints that the boot's identity key signs, and
+//! says what it has; while it lags too far behind, nothing is decided. `signer_rules::audit` is the
+//! format, and what checks it.
+
+mod chain;
+mod checkpoint;
 
 use std::{
-    collections::VecDeque,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
 use signer_rules::{
+    audit::Receipt,
     authority::AuthorityId,
     bundle::{Operation, WalletId},
     hex_bytes::HexBytes,
@@ -20,25 +25,27 @@ use signer_rules::{
     timestamp::Timestamp,
 };
 
-/// Records that are kept for the host to fetch.
+use chain::Chain;
+pub use chain::{NeverGiven, NotStored};
+use checkpoint::Sealed;
+
+/// Records that the host has not stored, at which nothing is decided any more. The requests under way then are still
+/// recorded.
 const KEPT: usize = 8192;
 /// Records that one request gets.
-pub const PAGE: usize = 1000;
+const PAGE: usize = 1000;
+/// Bytes of records that one request gets, so that a page and its checkpoint fit an object of the host's store.
+const PAGE_BYTES: usize = 768 * 1024;
 
 /// Bytes that most records fit.
 const USUAL_RECORD: usize = 1024;
 
 /// The chain of this boot.
 pub struct Audit {
+    boot_id: HexBytes<16>,
     chain: Mutex<Chain>,
-}
-
-#[derive(Default)]
-struct Chain {
-    /// Sequence number of the next record.
-    next: u64,
-    head: [u8; 32],
-    kept: VecDeque<(u64, Vec<u8>)>,
+    /// The last checkpoint that was made. Taken before the chain, and never while a record is made.
+    sealed: Mutex<Sealed>,
 }
 
 /// Where the chain stands.
@@ -48,6 +55,17 @@ pub struct Head {
     pub sequence: u64,
     /// SHA-256 of the newest record.
     pub digest: HexBytes<32>,
+}
+
+/// Records for the host to store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Sequence number of the first record.
+    pub first: u64,
+    /// Records in JSON, in order.
+    pub records: Vec<Vec<u8>>,
+    /// The line of a checkpoint over the last of them. None if there are no records, or none yet that are due for one.
+    pub checkpoint: Option<String>,
 }
 
 /// What is recorded.
@@ -116,6 +134,9 @@ pub enum Entry<'a> {
         /// The member that could not be understood completely, if that is why nothing was signed.
         #[serde(skip_serializing_if = "Option::is_none")]
         rejected: Option<&'a str>,
+        /// What the rule demands and was not there, if that is why nothing was signed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        obstacle: Option<&'static str>,
         /// What was or would have been signed; where that is long, the part that fits, which says so.
         #[serde(skip_serializing_if = "Option::is_none")]
         facts: Option<&'a RawValue>,
@@ -143,91 +164,73 @@ struct Record<'a> {
     entry: &'a Entry<'a>,
 }
 
-impl Default for Audit {
-    fn default() -> Self {
-        Self { chain: Mutex::new(Chain::default()) }
-    }
-}
-
 impl Audit {
-    /// Appends a record.
-    pub fn record(&self, time: Timestamp, entry: &Entry<'_>) -> Head {
-        let mut chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        let sequence = chain.next;
-        let record = Record { sequence, time, previous: HexBytes(chain.head), entry };
-        // Strings, numbers and fixed names always serialise.
-        let mut bytes = Vec::with_capacity(USUAL_RECORD);
-        if serde_json::to_writer(&mut bytes, &record).is_err() {
-            bytes.clear();
-        }
-        chain.head = Sha256::digest(&bytes).into();
-        chain.next = sequence.saturating_add(1);
-        if chain.kept.len() >= KEPT {
-            chain.kept.pop_front();
-        }
-        chain.kept.push_back((sequence, bytes));
-        Head { sequence, digest: HexBytes(chain.head) }
+    /// The chain of a boot, without a record.
+    pub fn new(boot_id: HexBytes<16>) -> Self {
+        Self { boot_id, chain: Mutex::default(), sealed: Mutex::default() }
+    }
+
+    /// Appends a record. It is kept until the host has stored it.
+    pub fn record(&self, time: Timestamp, entry: &Entry<'_>) -> Receipt {
+        let Head { sequence, digest } = self.chain().append(|sequence, previous| {
+            let record = Record { sequence, time, previous, entry };
+            // Strings, numbers and fixed names always serialise.
+            let mut bytes = Vec::with_capacity(USUAL_RECORD);
+            if serde_json::to_writer(&mut bytes, &record).is_err() {
+                bytes.clear();
+            }
+            bytes
+        });
+        Receipt { boot_id: self.boot_id, sequence, digest }
+    }
+
+    /// Whether there is room and time for more records: the host must not lag behind by [`KEPT`] records, nor by longer
+    /// than `longest_unstored`.
+    pub fn may_sign(&self, longest_unstored: Duration) -> Result<(), NotStored> {
+        self.chain().may_grow(longest_unstored)
     }
 
     /// Where the chain stands. Before the first record: sequence 0 and zeros.
     pub fn head(&self) -> Head {
-        let chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        Head { sequence: chain.next.saturating_sub(1), digest: HexBytes(chain.head) }
+        self.chain().head()
     }
 
     /// How many records there are.
     pub fn length(&self) -> u64 {
-        self.chain.lock().unwrap_or_else(PoisonError::into_inner).next
+        self.chain().length()
     }
 
-    /// Up to [`PAGE`] of the records that are still kept, from sequence number `from` on.
-    pub fn records(&self, from: u64) -> Vec<Vec<u8>> {
-        let chain = self.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        chain
-            .kept
-            .iter()
-            .filter(|(sequence, _)| *sequence >= from)
-            .take(PAGE)
-            .map(|(_, bytes)| bytes.clone())
-            .collect()
+    /// Sequence number of the last record that the host says it has stored.
+    pub fn stored(&self) -> Option<u64> {
+        self.chain().stored()
+    }
+
+    /// The host says that it has stored all records up to `after`: they are forgotten, and the next ones returned.
+    ///
+    /// `seal` makes the line of a checkpoint; it is asked at most once a second, or for every full page.
+    pub fn page(
+        &self,
+        after: Option<u64>,
+        seal: impl FnOnce(Head) -> Option<String>,
+    ) -> Result<Page, NeverGiven> {
+        let mut sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut chain = self.chain();
+        if let Some(after) = after {
+            if sealed.sequence().is_none_or(|given| after > given) {
+                return Err(NeverGiven(after));
+            }
+            chain.forget(after);
+        }
+        let waiting = chain.first(PAGE, PAGE_BYTES);
+        // Nobody waits for a signature to append a record.
+        drop(chain);
+        Ok(sealed.page(waiting, seal))
+    }
+
+    fn chain(&self) -> std::sync::MutexGuard<'_, Chain> {
+        self.chain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::Value;
-
-    use super::*;
-
-    fn entry(version: u64) -> Entry<'static> {
-        Entry::Policy { version, digest: HexBytes([0; 32]) }
-    }
-
-    #[test]
-    fn every_record_holds_the_digest_of_the_one_before() {
-        let audit = Audit::default();
-        for version in 0..5 {
-            audit.record(Timestamp::from_seconds(0), &entry(version));
-        }
-        let mut previous = HexBytes([0; 32]).to_string();
-        for (sequence, bytes) in audit.records(0).iter().enumerate() {
-            let record: Value = serde_json::from_slice(bytes).unwrap();
-            assert_eq!(record["sequence"], sequence);
-            assert_eq!(record["previous"], previous);
-            previous = hex::encode(Sha256::digest(bytes));
-        }
-        assert_eq!(audit.head(), Head { sequence: 4, digest: previous.parse().unwrap() });
-        assert_eq!(audit.records(3).len(), 2);
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let audit = Audit::default();
-        for version in 0..(KEPT as u64 + 10) {
-            audit.record(Timestamp::from_seconds(0), &entry(version));
-        }
-        assert_eq!(audit.chain.lock().unwrap().kept.len(), KEPT);
-        assert_eq!(audit.records(0).len(), PAGE);
-        assert_eq!(audit.length(), KEPT as u64 + 10);
-    }
-}
+mod tests;

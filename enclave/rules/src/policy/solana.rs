@@ -1,0 +1,142 @@
+//! Conditions on Solana transactions.
+
+use ruint::aliases::U256;
+
+use super::{
+    moves::{self, Move, Moved},
+    scene::Scene,
+    truth::{Each, Truth},
+    value::{Parties, Set},
+};
+use crate::{
+    bundle::{Effect, Range, SolanaTransactionWhen},
+    chain::{
+        facts::{SolanaAccount, SolanaDecodedInstruction, SolanaTransactionFacts},
+        solana::SolanaAddress,
+    },
+};
+
+/// What the chain takes for each signature.
+const LAMPORTS_PER_SIGNATURE: u64 = 5_000;
+
+/// One condition on a transaction.
+#[derive(Debug)]
+pub(super) enum SolanaAtom {
+    Programs(Set<SolanaAddress>),
+    Instructions(Set<String>),
+    Accounts(Parties<SolanaAddress>),
+    Recipients(Parties<SolanaAddress>),
+    Lamports(Range),
+    Mints(Set<SolanaAddress>),
+    TokenAmount(Range),
+    MaxFee(Range),
+    FeePayers(Parties<SolanaAddress>),
+    LookupTables(bool),
+}
+
+impl SolanaAtom {
+    /// Those of a condition, the cheap ones first.
+    pub(super) fn compile(when: &SolanaTransactionWhen) -> Vec<Self> {
+        let addresses =
+            |list: &Option<Vec<SolanaAddress>>| list.as_ref().map(|list| list.iter().copied().collect());
+        let instructions = when.instructions.as_ref().map(|list| list.iter().cloned().collect());
+        [
+            when.lookup_tables.map(Self::LookupTables),
+            when.fee_payers.as_deref().map(Parties::new).map(Self::FeePayers),
+            when.max_fee.map(Self::MaxFee),
+            addresses(&when.programs).map(Self::Programs),
+            instructions.map(Self::Instructions),
+            when.lamports.map(Self::Lamports),
+            when.token_amount.map(Self::TokenAmount),
+            addresses(&when.mints).map(Self::Mints),
+            when.recipients.as_deref().map(Parties::new).map(Self::Recipients),
+            when.accounts.as_deref().map(Parties::new).map(Self::Accounts),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    pub(super) fn judge(&self, facts: &SolanaTransactionFacts, effect: Effect, scene: &Scene<'_>) -> Truth {
+        match self {
+            Self::Programs(programs) => {
+                let instructions = facts.instructions.iter();
+                Each::of(effect, instructions.map(|one| programs.contains(&one.program_id).into()))
+            }
+            Self::Instructions(names) => {
+                let name = |decoded: &Option<SolanaDecodedInstruction>| {
+                    decoded.as_ref().map(|decoded| names.contains(decoded.name()))
+                };
+                let instructions = facts.instructions.iter();
+                Each::of(
+                    effect,
+                    instructions.map(|one| name(&one.decoded).map_or(Truth::Unknown, Truth::from)),
+                )
+            }
+            Self::Accounts(parties) => {
+                let named = facts.account_keys.iter().map(|key| parties.judge(&key.address, scene.solana));
+                let looked_up = facts.address_table_lookups.iter().map(|_| Truth::Unknown);
+                Each::of(effect, named.chain(looked_up))
+            }
+            Self::Recipients(parties) => each_move(facts, effect, |moved| {
+                Some(match moved.to {
+                    SolanaAccount::Static(key) => parties.judge(&key.address, scene.solana),
+                    SolanaAccount::Lookup { .. } => Truth::Unknown,
+                })
+            }),
+            Self::Lamports(range) => {
+                lamports(facts).map_or(Truth::Unknown, |lamports| range.contains(lamports).into())
+            }
+            Self::Mints(mints) => each_move(facts, effect, |moved| match moved.what {
+                Moved::Tokens { mint: Some(SolanaAccount::Static(key)), .. } => {
+                    Some(mints.contains(&key.address).into())
+                }
+                Moved::Tokens { .. } => Some(Truth::Unknown),
+                Moved::Lamports(_) | Moved::Remainder => None,
+            }),
+            Self::TokenAmount(range) => each_move(facts, effect, |moved| match moved.what {
+                Moved::Tokens { amount, .. } => {
+                    Some(amount.map_or(Truth::Unknown, |amount| range.contains(U256::from(amount)).into()))
+                }
+                Moved::Lamports(_) | Moved::Remainder => None,
+            }),
+            Self::MaxFee(range) => range.contains(max_fee(facts)).into(),
+            Self::FeePayers(parties) => parties.judge(&facts.fee_payer, scene.solana),
+            Self::LookupTables(wanted) => (facts.address_table_lookups.is_empty() != *wanted).into(),
+        }
+    }
+}
+
+/// The lamports that the system program moves; `None` if an instruction is not understood.
+pub(super) fn lamports(facts: &SolanaTransactionFacts) -> Option<U256> {
+    let moved = facts.instructions.iter().map(|instruction| {
+        Some(match moves::of(instruction.decoded.as_ref()?) {
+            Some(Move { what: Moved::Lamports(lamports), .. }) => U256::from(lamports),
+            _ => U256::ZERO,
+        })
+    });
+    // At most 2^16 instructions of at most 2^64 lamports each.
+    moved.sum()
+}
+
+/// The most lamports that a transaction can cost.
+pub(super) fn max_fee(facts: &SolanaTransactionFacts) -> U256 {
+    let signatures = U256::from(facts.signers.len()).saturating_mul(U256::from(LAMPORTS_PER_SIGNATURE));
+    signatures.saturating_add(U256::from(facts.fees.max_priority_fee))
+}
+
+/// Over what is moved and `judge` is about. An instruction that is not understood may move anything.
+fn each_move(
+    facts: &SolanaTransactionFacts,
+    effect: Effect,
+    judge: impl Fn(Move<'_>) -> Option<Truth>,
+) -> Truth {
+    let instructions = facts.instructions.iter();
+    Each::of(
+        effect,
+        instructions.filter_map(|instruction| match &instruction.decoded {
+            None => Some(Truth::Unknown),
+            Some(decoded) => moves::of(decoded).and_then(&judge),
+        }),
+    )
+}
