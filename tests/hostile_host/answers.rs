@@ -1,6 +1,7 @@
 //! A host carries answers to clients: it can change, exchange, keep and make up whatever it hands them.
 
 use serde_json::{Value, json};
+use signer_rules::http_signature::content_digest;
 use signer_shared::message::{ApiResponse, Header, Request, Response};
 use signer_tests::stack::{Client, Exchanged, Host};
 
@@ -96,7 +97,7 @@ async fn hostile_answer_cannot_be_changed() {
     assert!(!identity.believes_instead(&created, |answer| answer.body = body.clone().into()));
     // Nor with a digest that fits.
     assert!(!identity.believes_instead(&created, |answer| {
-        *header_of(answer, "content-digest") = signer_rules::http_signature::content_digest(&body);
+        *header_of(answer, "content-digest") = content_digest(&body);
         answer.body = body.into();
     }));
     assert!(!identity.believes_instead(&created, |answer| answer.body = Vec::new().into()));
@@ -269,4 +270,37 @@ async fn hostile_answer_with_a_listing() {
     assert!(identity.believes(&listed), "{:?}", listed.answer.headers);
     let empty = json!({"wallets": [], "next": null}).to_string().into_bytes();
     assert!(!identity.believes_instead(&listed, |answer| answer.body = empty.into()));
+}
+
+/// Attack: forward another body than an anonymous client sent, under that client's digest, and hand back the enclave's
+/// answer to it. Defence: an answer that is signed is to the body of the digest in it.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_answer_to_another_body() {
+    let (mut appliance, _) = Appliance::with_client().await;
+    appliance.adopt(|bundle| bundle["clients"] = json!([{"id": "backend", "auth": "none"}])).await;
+    let identity = Identity::of(&mut appliance.host).await;
+    let path = "/v1/wallets";
+    let (sent, forwarded) = (wallet_request("payroll"), wallet_request("another"));
+    let asked = vec![header("content-digest", &content_digest(sent.as_bytes()))];
+    for (body, believed) in [(&forwarded, false), (&sent, true)] {
+        let answer = appliance.answer("POST", path, &asked, body).await;
+        let exchange = Exchange { method: "POST", path: path.into(), headers: asked.clone(), answer };
+        assert_eq!(identity.believes(&exchange), believed, "{}", json_of(&exchange.answer));
+    }
+}
+
+/// Attack: have a request signed, keep the answer, send the request again, and hand the client the refusal of the second.
+/// Defence: none: the refusal is genuine, and belongs to the request. SECURITY.md says what a 401 does not prove; this test
+/// holds it to that.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_answer_to_a_replay_is_genuine() {
+    let (mut appliance, client) = Appliance::with_client().await;
+    let identity = Identity::of(&mut appliance.host).await;
+    let body = message("x");
+    let kept = exchange(&mut appliance, &client, "POST", SIGN, &body).await;
+    let answer = appliance.answer("POST", SIGN, &kept.headers, &body).await;
+    let given = Exchange { method: "POST", path: SIGN.into(), headers: kept.headers.clone(), answer };
+    assert_eq!((kept.answer.status, given.answer.status), (200, 401));
+    assert!(identity.believes(&kept) && identity.believes(&given));
+    assert_eq!(appliance.signatures().await, 1);
 }

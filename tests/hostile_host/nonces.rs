@@ -106,29 +106,54 @@ async fn hostile_nonce_is_one_for_all_ways() {
     assert_eq!(appliance.try_sign(&other, &seventh(&json!({}))).await, signed(), "the same bytes");
 }
 
-/// Attack: a replacement that changes more than fees, or raises only one of them, so that the first one is mined and
-/// the second one kept. Defence: replacements are for rules that allow them, differ in their fees alone, and
-/// raise both.
+/// Attack: another transaction of a nonce that does not pay more, so that the first one is as likely to be mined and
+/// the client has two. Defence: replacements are for rules that allow them, and raise both fees above those of all
+/// before them. What else they change is up to the rule's conditions: a payment is cancelled by another one.
 #[tokio::test(flavor = "multi_thread")]
-async fn hostile_nonce_replacement_only_pays_more() {
+async fn hostile_nonce_replacement_pays_more() {
     let (mut appliance, client) = guarded(json!({"nonce": "replaceable"})).await;
     let fees = |most: u64, tip: u64| json!({"maxFeePerGas": (most * 1_000_000_000).to_string(), "maxPriorityFeePerGas": (tip * 1_000_000_000).to_string()});
+    let other = |fees: Value| merged(&fees, &json!({"value": "2"}));
     assert_eq!(appliance.try_sign(&client, &seventh(&fees(20, 2))).await, signed());
     for changes in [
         fees(40, 2),
         fees(20, 4),
         fees(19, 1),
         fees(40, 1),
-        merged(&fees(40, 4), &json!({"value": "2"})),
-        merged(&fees(40, 4), &json!({"to": "0x3636363636363636363636363636363636363636"})),
-        merged(&fees(40, 4), &json!({"input": "0x00"})),
-        merged(&fees(40, 4), &json!({"gas": 30000})),
+        other(fees(20, 2)),
+        other(fees(40, 2)),
+        other(fees(20, 4)),
+        json!({"maxFeePerGas": null, "maxPriorityFeePerGas": null, "gasPrice": "20000000000"}),
     ] {
         assert_eq!(appliance.try_sign(&client, &seventh(&changes)).await, conflict(), "{changes}");
     }
-    assert_eq!(appliance.try_sign(&client, &seventh(&fees(40, 4))).await, signed());
+    assert_eq!(appliance.try_sign(&client, &seventh(&other(fees(40, 4)))).await, signed());
     assert_eq!(appliance.try_sign(&client, &seventh(&fees(30, 3))).await, conflict(), "less than the second");
+    assert_eq!(
+        appliance.try_sign(&client, &seventh(&fees(20, 2))).await,
+        conflict(),
+        "the first is not remembered"
+    );
     assert_eq!(appliance.try_sign(&client, &seventh(&fees(41, 5))).await, signed());
+}
+
+/// Attack: the same nonce in a transaction without a chain id, which the chain takes as well. Defence: it shares its
+/// nonce with those of every chain.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_nonce_without_a_chain_is_every_chains() {
+    let (mut appliance, client) = guarded(json!({})).await;
+    let legacy = json!({"maxFeePerGas": null, "maxPriorityFeePerGas": null, "gasPrice": "20000000000", "chainId": null});
+    assert_eq!(appliance.try_sign(&client, &seventh(&json!({}))).await, signed());
+    assert_eq!(appliance.try_sign(&client, &seventh(&legacy)).await, conflict());
+    let eighth = |changes: &Value| payment(&merged(&json!({"nonce": 8}), changes));
+    assert_eq!(appliance.try_sign(&client, &eighth(&legacy)).await, signed());
+    for chain in [1, 10] {
+        assert_eq!(
+            appliance.try_sign(&client, &eighth(&json!({"chainId": chain}))).await,
+            conflict(),
+            "{chain}"
+        );
+    }
 }
 
 /// Attack: restart the enclave to have another transaction of a nonce. Defence: none within the enclave: the guard is
