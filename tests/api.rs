@@ -8,6 +8,8 @@ mod json_rpc;
 mod kinds;
 #[path = "api/malformed.rs"]
 mod malformed;
+#[path = "api/signed.rs"]
+mod signed;
 #[path = "api/solana.rs"]
 mod solana;
 

@@ -23,6 +23,8 @@ mod answers;
 mod approvals;
 #[path = "hostile_host/attestation.rs"]
 mod attestation;
+#[path = "hostile_host/audit_log.rs"]
+mod audit_log;
 #[path = "hostile_host/boot.rs"]
 mod boot;
 #[path = "hostile_host/bundles.rs"]

@@ -253,6 +253,7 @@ mod tests {
             let query = Query {
                 now: signer_rules::timestamp::Timestamp::from_millis(now_ms),
                 client: &client,
+                role: None,
                 operation: Operation::EvmTransaction,
                 wallet,
                 origin: Origin::Hd,

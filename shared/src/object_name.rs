@@ -1,8 +1,8 @@
 //! Names of sealed objects in the host's store.
 //!
 //! A name is `KIND/REST`, computable from a request: `keyring/{id}`, `wallet/{name}`,
-//! `id/{wallet id}`, `address/{family}/{address}`, `policy/{version}`. Names are plain enough to be
-//! file names and object-store keys as they are.
+//! `id/{wallet id}`, `address/{family}/{address}`, `policy/{version}`,
+//! `audit/{boot}/{sequence}`, `boot/{boot}`. Names are plain enough to be file names and object-store keys as they are.
 
 /// The longest name, in bytes.
 pub const MAX_NAME: usize = 200;

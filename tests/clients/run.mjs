@@ -19,6 +19,8 @@ const CLIENTS = {
   web3py: [python, "web3py.py"],
   cast: ["bash", "cast.sh"],
   kit: ["node", "kit.mjs"],
+  "signatures-js": ["node", "signatures.mjs"],
+  "signatures-py": [python, "signatures.py"],
 };
 
 const started = [];
@@ -66,7 +68,7 @@ function run(name, [command, ...args], site) {
   });
 }
 
-const { url, wallet } = await start(appliance, [], (line) => JSON.parse(line));
+const { url, wallet, client } = await start(appliance, [], (line) => JSON.parse(line));
 const address = (chain) => wallet.accounts.map((account) => account.addresses[chain]).find(Boolean);
 const anvilUrl = await start(anvil, ["--host", "127.0.0.1", "--port", "0", "--chain-id", `${CHAIN_ID}`], (line) => {
   const listening = /^Listening on (.*)$/.exec(line);
@@ -79,6 +81,8 @@ const site = {
   chainId: CHAIN_ID,
   evm: address("evm"),
   solana: address("solana"),
+  // The client that signs its requests, with its keys.
+  client,
 };
 const router = await serve({ signer: site.rpc, node: site.anvil });
 site.router = router.url;

@@ -134,21 +134,33 @@ impl Envelope {
         admins: &[AdminKey],
         threshold: usize,
     ) -> Result<Vec<u8>, DsseError> {
+        self.verify_signers(payload_type, admins, threshold).map(|(payload, _)| payload)
+    }
+
+    /// As [`Self::verify`], and which of `admins` signed, by their places.
+    pub fn verify_signers(
+        &self,
+        payload_type: &'static str,
+        admins: &[AdminKey],
+        threshold: usize,
+    ) -> Result<(Vec<u8>, Vec<usize>), DsseError> {
         if self.payload_type != payload_type {
             return Err(DsseError::WrongType { expected: payload_type, found: self.payload_type.clone() });
         }
         let payload = self.unverified_payload()?;
         let signed = pre_authentication_encoding(payload_type, &payload);
-        let mut valid: Vec<&AdminKey> = Vec::new();
+        let ids: Vec<HexBytes<32>> = admins.iter().map(AdminKey::id).collect();
+        let mut valid: Vec<usize> = Vec::new();
         for signature in &self.signatures {
-            let Some(admin) = admins.iter().find(|admin| admin.id() == signature.keyid) else { continue };
-            if valid.contains(&admin) {
+            // The first of equal keys: a key that is listed twice is one signer.
+            let Some(place) = ids.iter().position(|id| *id == signature.keyid) else { continue };
+            if valid.contains(&place) {
                 return Err(DsseError::DuplicateKey(signature.keyid.to_string()));
             }
-            if !verifies(admin.key(), &signed, &signature.sig) {
+            if !admins.get(place).is_some_and(|admin| verifies(admin.key(), &signed, &signature.sig)) {
                 return Err(DsseError::BadSignature(signature.keyid.to_string()));
             }
-            valid.push(admin);
+            valid.push(place);
         }
         // A threshold of zero would accept everything; configurations cannot have one, and neither
         // can a mistake here.
@@ -156,7 +168,7 @@ impl Envelope {
         if valid.len() < required {
             return Err(DsseError::Quorum { required, found: valid.len() });
         }
-        Ok(payload)
+        Ok((payload, valid))
     }
 }
 
@@ -204,6 +216,10 @@ mod tests {
 
     #[test]
     fn a_quorum_is_of_distinct_admin_keys() {
+        let (_, signers) = signed(&[3, 1]).verify_signers(TYPE, &admins(&[1, 2, 3]), 2).unwrap();
+        assert!(signers.len() == 2 && signers.contains(&0) && signers.contains(&2));
+        let listed_twice = signed(&[1]).verify_signers(TYPE, &admins(&[1, 1]), 2);
+        assert_eq!(listed_twice, Err(DsseError::Quorum { required: 2, found: 1 }));
         assert_eq!(signed(&[1, 2]).verify(TYPE, &admins(&[1, 2, 3]), 2).unwrap(), b"{}");
         let once = signed(&[1]);
         assert_eq!(

@@ -6,7 +6,7 @@
 //!
 //! - [`chain`]: strict parsers from bytes to [`chain::Facts`], and back to signed transactions;
 //! - [`abi`], [`token`]: what calls of contracts say;
-//! - [`dsse`], [`authority`]: statements signed by k of n admins;
+//! - [`dsse`], [`authority`], [`approval`]: statements signed by k of n;
 //! - [`configuration`], [`transition`], [`bundle`]: what the admins sign;
 //! - [`policy`]: bundle and facts to a decision;
 //! - [`http_signature`]: requests and answers signed by RFC 9421;
@@ -27,6 +27,7 @@
 )]
 
 pub mod abi;
+pub mod approval;
 pub mod audit;
 pub mod authority;
 pub mod bundle;

@@ -3,7 +3,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use signer_rules::{
-    approval::{self, Approval},
+    approval::{self, Approval, Approver},
     name::Name,
     policy::{CompiledRule, Query},
 };
@@ -49,7 +49,7 @@ fn approved(ready: &Ready, call: &Call, query: &Query<'_>, rule: &CompiledRule) 
         .of
         .iter()
         .filter_map(|name| configured.policy.approver(name))
-        .map(|approver| (&approver.id, approver.public_key.key()))
+        .map(|approver| Approver { id: approver.id.clone(), key: approver.public_key.clone() })
         .collect();
     let expected = approval::Expected {
         authority: configured.configuration.authority,
@@ -58,7 +58,7 @@ fn approved(ready: &Ready, call: &Call, query: &Query<'_>, rule: &CompiledRule) 
         rule: rule.id(),
         policy_digest: configured.bundle.digest,
         now: query.now,
-        longest_s: demanded.longest_s,
+        longest_s: u64::from(demanded.longest_s),
     };
     Approval::verify(&envelope, &approvers, usize::from(demanded.threshold), &expected)
         .map(|_| ())

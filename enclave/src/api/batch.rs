@@ -77,7 +77,7 @@ pub(super) async fn sign(enclave: &Enclave, ready: &Ready, call: &Call) -> Resul
         tokio::task::yield_now().await;
     }
     missing.finish()?;
-    spend(enclave, call, &caller, Repeatable::No)?;
+    spend(enclave, &caller, Repeatable::No)?;
 
     let mut outcomes: Vec<Result<Box<RawValue>, Problem>> = Vec::with_capacity(found.len());
     let mut room = Room::default();

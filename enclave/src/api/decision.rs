@@ -29,6 +29,7 @@ pub(super) fn who(enclave: &Enclave, ready: &Ready, call: &Call) -> Result<Calle
         path: &call.path,
         query: call.query.as_deref(),
         body: &call.body,
+        digest: call.digest(),
     };
     let now_ms = enclave.clock().now_ms()?;
     Ok(enclave.authenticator().authenticate(&ready.configured.realm(), &request, now_ms)?)
@@ -45,15 +46,10 @@ pub(super) enum Repeatable {
 
 /// Uses up the request's nonce. Called once for a request, when nothing more has to be fetched and nothing was signed,
 /// recorded or written yet: from here on a copy of the request is refused.
-pub(super) fn spend(
-    enclave: &Enclave,
-    call: &Call,
-    caller: &Caller,
-    repeatable: Repeatable,
-) -> Result<(), Problem> {
+pub(super) fn spend(enclave: &Enclave, caller: &Caller, repeatable: Repeatable) -> Result<(), Problem> {
     let now_ms = enclave.clock().now_ms()?;
     let repeatable = repeatable == Repeatable::Yes;
-    Ok(enclave.authenticator().spend(caller, call.digest(), now_ms, repeatable)?)
+    Ok(enclave.authenticator().spend(caller, now_ms, repeatable)?)
 }
 
 /// What a client asks of a wallet, now.

@@ -18,8 +18,9 @@ mod wallets;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize, de::Error as _};
-use sha2::{Digest, Sha256};
-use signer_rules::{audit::Receipt, hex_bytes::HexBytes, http_signature::response::RECEIPT};
+use signer_rules::{
+    audit::Receipt, hex_bytes::HexBytes, http_signature::response::RECEIPT, request_digest::request_digest,
+};
 use signer_shared::message::{ApiRequest, ApiResponse, FORWARDED_HEADERS, Header, Listing, Response, Write};
 
 pub use problem::{Code, Problem};
@@ -229,7 +230,8 @@ impl Call {
 
     /// SHA-256 of method, path with query, and body, each preceded by its length.
     fn digest(&self) -> HexBytes<32> {
-        *self.digest.get_or_init(|| self.compute_digest())
+        let digest = || request_digest(&self.method, &self.path, self.query.as_deref(), &self.body);
+        *self.digest.get_or_init(digest)
     }
 
     /// Keeps the receipt of a record for the answer.
@@ -245,16 +247,6 @@ impl Call {
     /// The request's id, which the host chose.
     fn request_id(&self) -> Option<&str> {
         request_id(&self.headers)
-    }
-
-    fn compute_digest(&self) -> HexBytes<32> {
-        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-        let mut digest = Sha256::new();
-        for part in [self.method.as_bytes(), self.path.as_bytes(), query.as_bytes(), &self.body] {
-            digest.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
-            digest.update(part);
-        }
-        HexBytes(digest.finalize().into())
     }
 }
 

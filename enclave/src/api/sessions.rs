@@ -42,7 +42,7 @@ pub(super) fn open(enclave: &Enclave, ready: &Ready, call: &Call) -> Answer {
     call.without_query()?;
     let caller = who(enclave, ready, call)?;
     let request: SessionRequest = call.json()?;
-    spend(enclave, call, &caller, Repeatable::No)?;
+    spend(enclave, &caller, Repeatable::No)?;
     let now = enclave.clock().now()?;
     let Proof::Key(key) = &caller.proof else {
         return Err(denied("a session is opened by a request that is signed with a client's key").into());

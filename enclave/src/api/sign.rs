@@ -104,7 +104,7 @@ pub(super) fn sign(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
             .into());
     }
     let stored = find::wallet(ready, call, wallet)?;
-    spend(enclave, call, &caller, Repeatable::No)?;
+    spend(enclave, &caller, Repeatable::No)?;
     let outcome = carry_out(enclave, ready, call, &caller, &stored, &request.order(None))?;
     success(200, &outcome.answer(), Vec::new())
 }
@@ -144,11 +144,11 @@ pub(super) fn carry_out(
         Problem::from(rejection)
     })?;
 
-    let signer = account.signer();
+    let own = account.signer();
     query.chain = signable.facts().chain();
     query.facts = Some(signable.facts());
-    query.account = signer.evm_address;
-    query.solana_account = signer.ed25519.map(SolanaAddress::new);
+    query.account = own.evm_address;
+    query.solana_account = own.ed25519.map(SolanaAddress::new);
     deed.facts = Some(signable.facts());
     let candidates = judge(enclave, ready, call, &query, &deed)?;
     let input = signable.signing_input();

@@ -81,7 +81,7 @@ pub(super) fn create(enclave: &Enclave, ready: &Ready, call: &Call) -> Answer {
         Stored::Absent => None,
         Stored::Present(content) => Some(content),
     };
-    spend(enclave, call, &caller, Repeatable::Yes)?;
+    spend(enclave, &caller, Repeatable::Yes)?;
     let query = query(enclave, &caller, Operation::WalletCreate, wallet.id())?;
     let decision = check(enclave, ready, call, &query, &Deed::default())?;
     if let Some(content) = existing {
@@ -123,7 +123,7 @@ pub(super) async fn list(enclave: &Enclave, ready: &Ready, call: &Call) -> Answe
     let caller = who(enclave, ready, call)?;
     let (after, limit) = page(call.query.as_deref())?;
     listing(call, after.as_ref(), limit)?;
-    spend(enclave, call, &caller, Repeatable::No)?;
+    spend(enclave, &caller, Repeatable::No)?;
     let visible = visible(enclave, ready, call, &caller, after.as_ref(), limit, None).await?;
     let wallets = visible.wallets.iter().map(|wallet| wallet_json(wallet)).collect::<Result<_, _>>()?;
     success(200, &Page { wallets, next: visible.next }, Vec::new())
@@ -221,7 +221,7 @@ pub(super) fn show(enclave: &Enclave, ready: &Ready, call: &Call, wallet: &str) 
     call.without_query()?;
     let caller = who(enclave, ready, call)?;
     let stored = find::wallet(ready, call, wallet)?;
-    spend(enclave, call, &caller, Repeatable::No)?;
+    spend(enclave, &caller, Repeatable::No)?;
     let query = query(enclave, &caller, Operation::WalletRead, stored.record.id)?;
     let decision = check(enclave, ready, call, &query, &Deed::default())?;
     record(enclave, ready, call, &query, &decision, &Deed::default());
@@ -239,7 +239,7 @@ pub(super) fn derive_account(enclave: &Enclave, ready: &Ready, call: &Call, wall
     let query = query(enclave, &caller, Operation::WalletAccount, stored.record.id)?;
     if !ready.configured.policy.decide(&query).is_allowed() {
         // Before an account is derived. The nonce holds for the check below as well.
-        spend(enclave, call, &caller, Repeatable::Yes)?;
+        spend(enclave, &caller, Repeatable::Yes)?;
         check(enclave, ready, call, &query, &Deed::default())?;
     }
     let account = stored.wallet.account(request.curve, &path).map_err(Problem::from)?;
@@ -250,7 +250,7 @@ pub(super) fn derive_account(enclave: &Enclave, ready: &Ready, call: &Call, wall
         Stored::Present(object) if same_index(&stored.wallet, &index, object) => Vec::new(),
         Stored::Present(_) => return Err(not_authentic(&index.name).into()),
     };
-    spend(enclave, call, &caller, Repeatable::Yes)?;
+    spend(enclave, &caller, Repeatable::Yes)?;
     let decision = check(enclave, ready, call, &query, &Deed::default())?;
     let address = account.address();
     record(enclave, ready, call, &query, &decision, &Deed { account: Some(&address), ..Deed::default() });

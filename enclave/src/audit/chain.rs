@@ -39,6 +39,8 @@ pub(super) struct Chain {
     head: [u8; 32],
     /// Sequence number of the first record that is kept: as many are stored.
     first: u64,
+    /// SHA-256 of the record before that.
+    stored: [u8; 32],
     kept: VecDeque<Kept>,
 }
 
@@ -74,15 +76,21 @@ impl Chain {
         self.next
     }
 
-    pub(super) fn stored(&self) -> Option<u64> {
-        self.first.checked_sub(1)
+    /// The last record that is stored.
+    pub(super) fn stored(&self) -> Option<Head> {
+        self.first.checked_sub(1).map(|sequence| Head { sequence, digest: HexBytes(self.stored) })
+    }
+
+    /// For how long the oldest record that is kept has waited.
+    pub(super) fn waiting(&self) -> Option<Duration> {
+        self.kept.front().map(|oldest| oldest.made.elapsed())
     }
 
     pub(super) fn may_grow(&self, longest_unstored: Duration) -> Result<(), NotStored> {
         if self.kept.len() >= KEPT {
             return Err(NotStored::Full(self.kept.len()));
         }
-        match self.kept.front().map(|oldest| oldest.made.elapsed()) {
+        match self.waiting() {
             Some(age) if age > longest_unstored => Err(NotStored::Late(age.as_secs())),
             _ => Ok(()),
         }
@@ -90,8 +98,13 @@ impl Chain {
 
     /// Forgets all records up to `stored`.
     pub(super) fn forget(&mut self, stored: u64) {
-        while self.first <= stored && self.kept.pop_front().is_some() {
+        while self.first <= stored
+            && let Some(forgotten) = self.kept.pop_front()
+        {
             self.first = self.first.saturating_add(1);
+            if self.first > stored {
+                self.stored = Sha256::digest(&forgotten.bytes).into();
+            }
         }
     }
 

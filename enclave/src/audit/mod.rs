@@ -200,9 +200,19 @@ impl Audit {
         self.chain().length()
     }
 
-    /// Sequence number of the last record that the host says it has stored.
-    pub fn stored(&self) -> Option<u64> {
+    /// The last record that the host says it has stored.
+    pub fn stored(&self) -> Option<Head> {
         self.chain().stored()
+    }
+
+    /// What KMS's log should be told of: the last record that the host says it has stored, so that a log which lacks it
+    /// was cut, whatever happened to the enclave. But if the host lags behind by more than `patience`: the newest record.
+    pub fn to_witness(&self, patience: Duration) -> Option<Head> {
+        let chain = self.chain();
+        match chain.waiting() {
+            Some(waiting) if waiting > patience => Some(chain.head()),
+            _ => chain.stored(),
+        }
     }
 
     /// The host says that it has stored all records up to `after`: they are forgotten, and the next ones returned.

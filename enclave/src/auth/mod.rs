@@ -12,14 +12,14 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use signer_rules::{
     authority::AuthorityId,
     hex_bytes::HexBytes,
     http_signature::{self, Presented, session as profile},
     name::Name,
-    replay::{Replay, ReplayError},
+    replay::{MAX_REQUESTS, Replay, ReplayError},
 };
 use signer_shared::message::Header;
 
@@ -35,8 +35,6 @@ const PROOFS: [&str; 4] = ["authorization", "signature", "signature-input", prof
 const OLDEST_MS: u64 = 300_000;
 /// How far a client's clock may be ahead, in milliseconds.
 const AHEAD_MS: u64 = 60_000;
-/// The nonces that are remembered: more than a thousand a second.
-const NONCES: usize = 500_000;
 
 /// The request is nobody's. One error for every reason, so that it tells a forger nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +65,8 @@ pub struct Request<'a> {
     pub query: Option<&'a str>,
     /// The body.
     pub body: &'a [u8],
+    /// A digest of all of these but the headers.
+    pub digest: HexBytes<32>,
 }
 
 /// Under what requests are judged.
@@ -108,6 +108,8 @@ pub enum Proof {
 struct Nonce {
     /// A digest of key id and nonce.
     digest: [u8; 32],
+    /// A digest of the request.
+    request: [u8; 32],
     /// When the signature is too old anyway.
     expires_ms: u64,
 }
@@ -121,7 +123,7 @@ pub struct Authenticator {
 impl Authenticator {
     /// For a boot at this time, in Unix milliseconds. What was signed before may have been used before.
     pub fn new(boot_ms: u64) -> Self {
-        Self { boot_ms, replay: Mutex::new(Replay::new(NONCES)) }
+        Self { boot_ms, replay: Mutex::new(Replay::new(MAX_REQUESTS)) }
     }
 
     /// The client that a request is from. Uses up nothing: see [`Self::spend`].
@@ -141,7 +143,7 @@ impl Authenticator {
         let input = request.header("signature-input").ok_or(Unauthenticated)?;
         let signature = request.header("signature").ok_or(Unauthenticated)?;
         let presented = http_signature::read(input, signature).map_err(|_| Unauthenticated)?;
-        let nonce = self.check_parameters(realm, &presented, now_ms)?;
+        let nonce = self.check_parameters(realm, request, &presented, now_ms)?;
         // The cheap checks first. A digest is not secret: comparing it tells nothing.
         let digest = request.header("content-digest").ok_or(Unauthenticated)?;
         if !http_signature::check_content_digest(digest, request.body) {
@@ -155,29 +157,25 @@ impl Authenticator {
         }
     }
 
-    /// Uses up a request's nonce, just before the request is decided. `request` is a digest of all of the request; a
-    /// `repeatable` one, whose answer has to be stored first, may come again, but no other with its nonce.
-    pub fn spend(
-        &self,
-        caller: &Caller,
-        request: HexBytes<32>,
-        now_ms: u64,
-        repeatable: bool,
-    ) -> Result<(), SpendError> {
-        let Some(nonce) = caller.nonce else { return Ok(()) };
-        let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-        replay.consume(now_ms, nonce.digest, request.0, nonce.expires_ms, repeatable).map_err(|error| {
-            match error {
-                ReplayError::Replayed => Unauthenticated.into(),
-                ReplayError::Full => SpendError::Full,
-            }
+    /// Uses up a request's nonce, just before the request is decided. A `repeatable` request, whose answer has to be stored
+    /// first, may come again, but no other with its nonce.
+    pub fn spend(&self, caller: &Caller, now_ms: u64, repeatable: bool) -> Result<(), SpendError> {
+        let Some(Nonce { digest, request, expires_ms }) = caller.nonce else { return Ok(()) };
+        self.replay().consume(now_ms, digest, request, expires_ms, repeatable).map_err(|error| match error {
+            ReplayError::Replayed => Unauthenticated.into(),
+            ReplayError::Full => SpendError::Full,
         })
     }
 
-    /// Time, appliance and nonce.
+    fn replay(&self) -> MutexGuard<'_, Replay> {
+        self.replay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Time, appliance, and whether the nonce is unused.
     fn check_parameters(
         &self,
         realm: &Realm<'_>,
+        request: &Request<'_>,
         presented: &Presented<'_>,
         now_ms: u64,
     ) -> Result<Nonce, Unauthenticated> {
@@ -193,7 +191,9 @@ impl Authenticator {
         let parts = [presented.keyid.as_bytes(), presented.nonce.as_bytes()];
         let digest = sha256(Info::new("nitro-signer/request-nonce/v1", &parts).as_bytes());
         let expires_ms = created_ms.saturating_add(OLDEST_MS).saturating_add(AHEAD_MS);
-        Ok(Nonce { digest, expires_ms })
+        let nonce = Nonce { digest, request: request.digest.0, expires_ms };
+        self.replay().peek(now_ms, &nonce.digest, &nonce.request, expires_ms).map_err(|_| Unauthenticated)?;
+        Ok(nonce)
     }
 }
 

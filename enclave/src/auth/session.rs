@@ -123,7 +123,7 @@ impl SessionKeys {
         };
         let info = Info::of_parts(info.info());
         let peer = UnparsedPublicKey::new(&X25519, opening.public_key.0);
-        let mac_key: Secret<32> = agree(&self.agreement, &peer, CryptoError, |shared| {
+        let mac_key: Secret<32> = agree(&self.agreement, peer, CryptoError, |shared| {
             if shared.iter().all(|byte| *byte == 0) {
                 return Err(CryptoError);
             }

@@ -84,7 +84,7 @@ fn with_key(base: &[u8]) -> Vec<u8> {
 }
 
 fn request(headers: &[Header]) -> Request<'_> {
-    Request { headers, method: "POST", path: PATH, query: None, body: BODY }
+    Request { headers, method: "POST", path: PATH, query: None, body: BODY, digest: HexBytes([0; 32]) }
 }
 
 fn authenticate(headers: &[Header]) -> Result<Caller, Unauthenticated> {
@@ -190,28 +190,25 @@ fn signatures_hold_for_a_while() {
 #[test]
 fn a_nonce_is_used_up_once() {
     let (authenticator, directory, tag) = (Authenticator::new(BOOT_MS), usual(), tag());
-    let ask = |nonce: &str| {
+    let ask = |nonce: &str, digest: u8| {
         let headers = signed(&signing(&tag, nonce), with_key);
-        authenticator.authenticate(&realm(&directory), &request(&headers), NOW_MS)
+        let request = Request { digest: HexBytes([digest; 32]), ..request(&headers) };
+        authenticator.authenticate(&realm(&directory), &request, NOW_MS)
     };
-    let (one, another) = (HexBytes([1; 32]), HexBytes([2; 32]));
     // Rounds before the last use up nothing.
-    let caller = ask("a").unwrap();
-    let caller_again = ask("a").unwrap();
-    authenticator.spend(&caller, one, NOW_MS, false).unwrap();
-    assert!(ask("a").is_err());
-    let again = authenticator.spend(&caller_again, one, NOW_MS, false);
-    assert_eq!(again, Err(SpendError::Unauthenticated(Unauthenticated)));
+    let (caller, copy) = (ask("a", 1).unwrap(), ask("a", 1).unwrap());
+    authenticator.spend(&caller, NOW_MS, false).unwrap();
+    assert!(ask("a", 1).is_err());
+    assert_eq!(authenticator.spend(&copy, NOW_MS, false), Err(SpendError::Unauthenticated(Unauthenticated)));
     // What the store has to keep may come again, and nothing else with its nonce.
-    let caller = ask("b").unwrap();
-    authenticator.spend(&caller, one, NOW_MS, true).unwrap();
-    let caller = ask("b").unwrap();
-    authenticator.spend(&caller, one, NOW_MS, true).unwrap();
-    assert!(authenticator.spend(&caller, another, NOW_MS, true).is_err());
+    let (caller, other) = (ask("b", 1).unwrap(), ask("b", 2).unwrap());
+    authenticator.spend(&caller, NOW_MS, true).unwrap();
+    authenticator.spend(&ask("b", 1).unwrap(), NOW_MS, true).unwrap();
+    assert!(authenticator.spend(&other, NOW_MS, true).is_err() && ask("b", 2).is_err());
     // Nothing to use up.
     let anonymous = authenticator.authenticate(&realm(&directory), &request(&[]), NOW_MS).unwrap();
     for _ in 0..2 {
-        authenticator.spend(&anonymous, one, NOW_MS, false).unwrap();
+        authenticator.spend(&anonymous, NOW_MS, false).unwrap();
     }
 }
 

@@ -18,6 +18,9 @@ use crate::audit::{Head, NeverGiven, NotStored, Page};
 /// For one witness: a recipient key, and a call with its retries.
 const WITNESS_LIMIT: Duration = Duration::from_secs(40);
 
+/// How long the host may take to store a record before the newest one is witnessed, and not the last that it has.
+const STORING: Duration = Duration::from_secs(10);
+
 /// What KMS's log was told.
 #[derive(Default)]
 pub(super) struct Witnessed {
@@ -64,7 +67,7 @@ impl Enclave {
             head: head.digest,
             time: self.clock.now().ok()?,
         };
-        checkpoint.to_line(|message| HexBytes(self.identity.sign(message)))
+        checkpoint.to_line(|message| signer_rules::hex_bytes::HexBytes(self.identity.sign(message)))
     }
 
     /// Leaves a witness in KMS's log if one is due: once when ready, then as often as the configuration says while there
@@ -72,7 +75,7 @@ impl Enclave {
     pub async fn witness_if_due(&self) {
         let State::Ready(ready) = self.state() else { return };
         let configuration = &ready.configured.configuration;
-        let head = self.audit.head();
+        let Some(head) = self.audit.to_witness(STORING) else { return };
         let period = Duration::from_secs(configuration.configuration.audit.witness_s.into());
         if !self.witnessed().is_due(head.sequence, period) {
             return;
@@ -109,7 +112,7 @@ impl Enclave {
         let not_witnessed =
             witnessed.failure.as_ref().map(|failure| format!("no witness in the log of KMS: {failure}"));
         AuditStatus {
-            stored: self.audit.stored(),
+            stored: self.audit.stored().map(|stored| stored.sequence),
             witnessed: witnessed.sequence,
             problem: not_stored.map(|error| error.to_string()).or(not_witnessed),
         }

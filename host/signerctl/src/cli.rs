@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use signer_terminal::{Failure, Report, Terminal, http::Server};
 
-use crate::{attest, config, explain, keygen, keyring, kms_policy, policy, status, wallet};
+use crate::{attest, audit, config, explain, keygen, keyring, kms_policy, policy, status, wallet};
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -22,9 +22,10 @@ First steps:
   signerctl policy sign policy.json --key admin-1.pem
   signerctl policy push policy.json --url URL
   signerctl attest --url URL --config config.json --measurements eif.json
+  signerctl audit verify --store STORE --config config.json --measurements eif.json
 
 Exit status: 0 done and every check held; 1 failed, or a check did not hold; 2 wrong usage, or
-(attest) something could not be checked.";
+(attest, audit verify) something could not be checked.";
 
 /// Run and audit a Nitro Signer appliance.
 #[derive(Parser)]
@@ -59,6 +60,9 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Ask a running enclave for proof of what it is, and check every part of it.
     Attest(attest::AttestArgs),
+    /// Check, read and export the audit logs that hosts store.
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
     /// Show what a host says about itself and its enclave. Nothing of it is proven: see `attest`.
     Status(status::StatusArgs),
 }
@@ -98,6 +102,7 @@ impl Cli {
             Command::Wallet(command) => wallet::run(&command, terminal),
             Command::Explain(args) => explain::run(&args, terminal),
             Command::Attest(args) => attest::run(&args, terminal),
+            Command::Audit(command) => audit::run(&command, terminal),
             Command::Status(args) => status::run(&args),
         }
     }

@@ -4,6 +4,7 @@
 //! keys, attestation documents against AWS's root. What a server says beyond that is only shown.
 
 mod attest;
+mod audit;
 mod cli;
 mod config;
 mod explain;

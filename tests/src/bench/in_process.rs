@@ -101,7 +101,7 @@ impl Service {
         if !number.is_multiple_of(2000) {
             return Ok(());
         }
-        let mut stored = self.enclave.audit().stored();
+        let mut stored = self.enclave.audit().stored().map(|head| head.sequence);
         loop {
             let page = self.enclave.audit_page(stored)?;
             let count = u64::try_from(page.records.len())?;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::check::{Problem, bounded, distinct};
+use super::check::{Problem, bounded};
 use crate::{abi::Function, name::Name};
 
 /// The most functions of an [`Abi`].
@@ -22,7 +22,14 @@ pub struct Abi {
 }
 
 /// The ABIs of a bundle, ready to look up.
-pub(super) struct Abis<'a>(HashMap<&'a Name, Vec<Function>>);
+pub(super) struct Abis<'a>(HashMap<&'a Name, Functions>);
+
+/// The functions of one, by what rules call them.
+struct Functions {
+    by_signature: HashMap<String, Function>,
+    /// Canonical signatures; `None`: several functions have the name.
+    by_name: HashMap<String, Option<String>>,
+}
 
 impl<'a> Abis<'a> {
     /// Reads every function.
@@ -38,38 +45,40 @@ impl<'a> Abis<'a> {
     pub(super) fn function(&self, abi: &Name, function: &str) -> Result<&Function, Problem> {
         let functions =
             self.0.get(abi).ok_or_else(|| Problem::at("abi", format!("no abi is named {abi}")))?;
-        let wrong = |problem: String| Err(Problem::at("function", problem));
-        if function.contains('(') {
-            let found = functions.iter().find(|known| known.canonical() == function);
-            return found.map_or_else(
-                || wrong(format!("abi {abi} has none of this signature; write it as name(type,type)")),
-                Ok,
-            );
-        }
-        let mut named = functions.iter().filter(|known| known.name() == function);
-        match (named.next(), named.next()) {
-            (Some(found), None) => Ok(found),
-            (Some(one), Some(_)) => wrong(format!(
-                "abi {abi} has several of this name; write which, for example {}",
-                one.canonical()
-            )),
-            (None, _) => wrong(format!("abi {abi} has none of this name")),
-        }
+        let signature = match functions.by_name.get(function) {
+            Some(Some(signature)) => signature,
+            Some(None) => {
+                let problem = format!("abi {abi} has several of this name; write which, as name(type,type)");
+                return Err(Problem::at("function", problem));
+            }
+            None => function,
+        };
+        functions.by_signature.get(signature).ok_or_else(|| {
+            let problem = format!("abi {abi} has no such function; write its name, or name(type,type)");
+            Problem::at("function", problem)
+        })
     }
 }
 
 impl Abi {
-    fn read(&self) -> Result<Vec<Function>, Problem> {
+    fn read(&self) -> Result<Functions, Problem> {
         if self.functions.is_empty() {
             return Err(Problem::at("functions", "must have at least one function"));
         }
         bounded("functions", self.functions.len(), MAX_FUNCTIONS)?;
-        let read = |(index, text): (usize, &String)| {
-            Function::parse(text)
-                .map_err(|error| Problem::at(format!("functions[{index}]"), error.to_string()))
-        };
-        let functions: Vec<_> = self.functions.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-        distinct("functions", functions.iter().map(Function::canonical))?;
-        Ok(functions)
+        let (mut by_signature, mut by_name) = (HashMap::new(), HashMap::new());
+        for (index, text) in self.functions.iter().enumerate() {
+            let wrong = |problem: String| Problem::at(format!("functions[{index}]"), problem);
+            let function = Function::parse(text).map_err(|error| wrong(error.to_string()))?;
+            let signature = function.canonical();
+            by_name
+                .entry(function.name().to_owned())
+                .and_modify(|one| *one = None)
+                .or_insert_with(|| Some(signature.clone()));
+            if by_signature.insert(signature.clone(), function).is_some() {
+                return Err(wrong(format!("{signature} appears twice")));
+            }
+        }
+        Ok(Functions { by_signature, by_name })
     }
 }

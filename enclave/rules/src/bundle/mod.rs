@@ -37,7 +37,7 @@ pub use limit::{
     TokenMost, WINDOW_RANGE_S,
 };
 pub use operation::Operation;
-pub use rule::{Effect, MAX_CHAINS, MAX_WALLETS, Rule};
+pub use rule::{Effect, MAX_CHAINS, MAX_GROUP_WALLETS, MAX_WALLETS, Rule};
 pub use solana::SolanaTransactionWhen;
 pub use value::{
     Fields, Int, MAX_FIELDS, MAX_TEST_VALUES, MAX_TEXT, Party, Range, Selector, Test, TestValue,
@@ -246,8 +246,8 @@ impl Bundle {
             if group.wallets.is_empty() {
                 return Err(field("wallet_groups", &format!("{} has no wallets", group.id)));
             }
-            if group.wallets.len() > MAX_WALLETS {
-                let problem = format!("{} has more than {MAX_WALLETS} wallets", group.id);
+            if group.wallets.len() > MAX_GROUP_WALLETS {
+                let problem = format!("{} has more than {MAX_GROUP_WALLETS} wallets", group.id);
                 return Err(field("wallet_groups", &problem));
             }
         }

@@ -104,6 +104,33 @@ fn values_that_cannot_be_are_named() {
             "clients[1].auth.keys[1].public_key",
         ),
         ("/clients/1/auth/keys/1/id", json!("backend-1"), "clients"),
+        ("/abis/0/functions", json!([]), "abis[0].functions"),
+        ("/abis/0/functions/0", json!("transfer(address)"), "abis[0].functions[0]"),
+        (
+            "/abis/0/functions",
+            json!(["transfer(address to, uint256 amount)", "transfer(address a, uint256 b)"]),
+            "abis[0].functions[1]",
+        ),
+        (
+            "/abis/0/functions",
+            json!(["transfer(address to, uint256 amount)", "transfer(address to)"]),
+            "rules[0].when.evm_transaction.calls[0].function",
+        ),
+        (
+            &format!("{when}/calls/0/function"),
+            json!("transfer(address, uint256)"),
+            "rules[0].when.evm_transaction.calls[0].function",
+        ),
+        (
+            &format!("{when}/calls/0/arguments"),
+            json!({"who": {"in": ["self"]}}),
+            "rules[0].when.evm_transaction.calls[0].arguments.\"who\"",
+        ),
+        (
+            "/rules/3/when/evm_typed_data/fields",
+            json!({"legs[0]": {"in": ["self"]}}),
+            "rules[3].when.evm_typed_data.fields.\"legs[0]\"",
+        ),
         ("/clients/1/roles", json!(["a", "a"]), "clients[1].roles"),
         ("/clients/1/sessions/longest_s", json!(59), "clients[1].sessions.longest_s"),
         ("/clients/1/auth", json!("none"), "clients"),

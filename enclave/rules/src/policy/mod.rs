@@ -6,8 +6,10 @@
 
 mod amounts;
 mod compile;
+mod describe;
 mod evm;
 mod index;
+mod lint;
 mod moves;
 mod scene;
 mod solana;
@@ -21,6 +23,8 @@ use std::collections::HashMap;
 
 pub use amounts::{Amounts, TokenAmounts, amounts};
 pub use compile::CompiledRule;
+pub use describe::describe;
+pub use lint::{Lint, Severity, lint};
 
 use crate::{
     abi::Function,

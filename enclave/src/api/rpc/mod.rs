@@ -107,7 +107,7 @@ async fn answer_all<'a>(
         tokio::task::yield_now().await;
     }
     missing.finish()?;
-    spend(context.enclave, context.call, context.caller, Repeatable::No)?;
+    spend(context.enclave, context.caller, Repeatable::No)?;
 
     let mut responses = Vec::with_capacity(planned.len());
     let mut evident = true;

@@ -1,5 +1,7 @@
 //! Many rules, of which few are looked at.
 
+use proptest::prelude::*;
+
 use super::*;
 
 const RULES: usize = 10_000;
@@ -75,4 +77,53 @@ fn a_rule_under_several_names_is_looked_at_once() {
     assert_eq!(looked_at(&policy, &query(Operation::EvmMessage)), 1);
     let Judgement::Candidates(rules) = policy.judge(&query(Operation::EvmMessage)) else { panic!("denied") };
     assert_eq!(rules.len(), 1);
+}
+
+fn some_of(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
+    prop::option::weighted(0.6, prop::sample::subsequence(names, 1..=names.len()))
+        .prop_map(|list| json!(list))
+}
+
+proptest! {
+    #[test]
+    fn the_index_passes_over_no_rule(
+        rules in prop::collection::vec(
+            (
+                some_of(&["a", "b", "c"]), some_of(&["r", "s"]),
+                some_of(&["@g", "@h", "w_01010101010101010101010101010101", "w_02020202020202020202020202020202"]),
+                prop::sample::subsequence(vec!["evm.message", "raw.digest"], 1..=2),
+            ),
+            0..12,
+        ),
+        client in prop::sample::select(vec!["a", "b", "c", "nobody"]),
+        byte in 1..4u8,
+    ) {
+        let written = rules.iter().enumerate().map(|(number, (clients, roles, wallets, operations))| {
+            let mut rule = rule(number, &json!({"operations": operations}));
+            for (name, value) in [("clients", clients), ("roles", roles), ("wallets", wallets)] {
+                if !value.is_null() {
+                    rule[name] = value.clone();
+                }
+            }
+            rule
+        });
+        let mut bundle = bundle(&Value::Array(written.collect()));
+        let key = |id: &str, byte: &str| json!({"keys": [{"id": id, "algorithm": "ecdsa-p256-sha256",
+            "public_key": format!("04{}", byte.repeat(64))}]});
+        bundle["clients"] = json!([
+            {"id": "a", "auth": "none", "roles": ["r", "s"]},
+            {"id": "b", "auth": key("kb", "bb"), "roles": ["s"]}, {"id": "c", "auth": key("kc", "cc")}
+        ]);
+        bundle["wallet_groups"] = json!([
+            {"id": "g", "wallets": [wallet(1).to_string(), wallet(3).to_string()]},
+            {"id": "h", "wallets": [wallet(1).to_string()]}
+        ]);
+        let policy = compiled(&bundle);
+        let client = client.parse().unwrap();
+        let query = Query { client: &client, wallet: wallet(byte), ..query(Operation::EvmMessage) };
+        let asker = policy.index.asker(&query);
+        let found: Vec<&Name> = policy.concerning(&query, &asker).map(CompiledRule::id).collect();
+        let all = policy.rules.iter().filter(|rule| rule.concerns(&query, &asker));
+        prop_assert_eq!(found, all.map(CompiledRule::id).collect::<Vec<_>>());
+    }
 }

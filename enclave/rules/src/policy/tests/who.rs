@@ -50,6 +50,27 @@ fn rules_are_about_clients_and_roles() {
 }
 
 #[test]
+fn a_role_alone_allows_less_and_escapes_no_denial() {
+    let (payer, reader, unknown): (Name, Name, Name) =
+        ("payer".parse().unwrap(), "reader".parse().unwrap(), "unknown".parse().unwrap());
+    let rule = |effect: &str, who: &Value| {
+        let mut rule = json!({"id": effect, "effect": effect, "operations": ["wallet.read"]});
+        rule.as_object_mut().unwrap().extend(who.as_object().unwrap().clone());
+        rule
+    };
+    let decide = |rules: &[Value], role| {
+        people(&json!(rules)).decide(&Query { role, ..query(Operation::WalletRead) }).is_allowed()
+    };
+    let paying = [rule("allow", &json!({"roles": ["payer"]}))];
+    assert!(decide(&paying, None) && decide(&paying, Some(&payer)));
+    assert!(!decide(&paying, Some(&reader)) && !decide(&paying, Some(&unknown)));
+    // Rules by name are not about roles.
+    assert!(decide(&[rule("allow", &json!({"clients": ["backend"]}))], Some(&reader)));
+    let denied = [rule("allow", &json!({})), rule("deny", &json!({"roles": ["payer"]}))];
+    assert!(!decide(&denied, None) && !decide(&denied, Some(&payer)) && !decide(&denied, Some(&reader)));
+}
+
+#[test]
 fn rules_are_about_origins_and_wallets() {
     let rule = |name: &str, value: Value| json!({"id": "a", "effect": "allow", "operations": ["wallet.read"], name: value});
     let imported = Query { origin: Origin::Imported, ..query(Operation::WalletRead) };
