@@ -41,6 +41,8 @@ mod keyrings;
 mod kms_access;
 #[path = "hostile_host/kms_answers.rs"]
 mod kms_answers;
+#[path = "hostile_host/kms_policy.rs"]
+mod kms_policy;
 #[path = "hostile_host/limits.rs"]
 mod limits;
 #[path = "hostile_host/listings.rs"]
@@ -57,3 +59,5 @@ mod rules;
 mod sessions;
 #[path = "hostile_host/signatures.rs"]
 mod signatures;
+#[path = "hostile_host/two_accounts.rs"]
+mod two_accounts;

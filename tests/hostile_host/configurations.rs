@@ -5,7 +5,8 @@ use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use signer_rules::{
     authority::AdminKey,
-    bundle, configuration,
+    bundle,
+    configuration::{self, PolicyCheck},
     dsse::Envelope,
     transition::{self, Transition},
 };
@@ -77,7 +78,7 @@ async fn hostile_second_configuration_is_refused() {
     let (world, mut host) = World::configured().await;
     let (_, _, foreign) = world.foreign_authority();
     let (_, ours_of_another_appliance) =
-        sign_configuration(&world.stack.admins, &world.kms_keys(), 8, PATIENT_AUDIT);
+        sign_configuration(&world.stack.admins, &world.kms_keys(), 8, PATIENT_AUDIT, PolicyCheck::Enforce);
     for _ in 0..2 {
         for other in [&foreign, &ours_of_another_appliance] {
             let answer = host.provision(other, &world.first_bundle()).await.expect("an answer");

@@ -45,9 +45,6 @@ pub(crate) async fn keyring(
         )
         .expect("a short share");
 
-    let owner: [&[u8]; 2] = [&authority.0, id.as_bytes()];
-    let key = derive("nitro-signer/keyring/v1", &share, &info("keyring-key/v1", &owner));
-    let fingerprint = derive("nitro-signer/keyring/v1", &key, &info("keyring-fp/v1", &owner));
     let object = json!({
         "format": "nitro-signer/keyring/v1",
         "authority": authority,
@@ -58,7 +55,7 @@ pub(crate) async fn keyring(
             "share": STANDARD.encode(sealed),
         }]}],
     });
-    Forged { object: object.to_string().into_bytes(), fingerprint: hex::encode(fingerprint) }
+    Forged { object: object.to_string().into_bytes(), fingerprint: fingerprint(authority, id, &[share]) }
 }
 
 /// What the enclave binds a keyring's data keys to.
@@ -66,6 +63,35 @@ pub(crate) fn encryption_context(authority: &str, keyring: &str) -> HashMap<Stri
     [("authority", authority), ("keyring", keyring), ("purpose", "keyring-share"), ("v", "1")]
         .map(|(name, value)| (format!("nitro-signer:{name}"), value.to_owned()))
         .into()
+}
+
+/// A share as the enclave gets it out of a copy whose data key is known.
+pub(crate) fn opened_share(
+    data_key: &[u8],
+    sealed: &[u8],
+    authority: AuthorityId,
+    id: &str,
+    index: &str,
+    key_arn: &str,
+) -> Option<[u8; 32]> {
+    let place: [&[u8]; 4] = [&authority.0, id.as_bytes(), index.as_bytes(), key_arn.as_bytes()];
+    let wrapping_key = derive("nitro-signer/keyring-share/v1", data_key, &info("share-wrapping/v1", &place));
+    let mut share = sealed.to_vec();
+    let opened = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &wrapping_key).expect("32 bytes"))
+        .open_in_place(
+            Nonce::assume_unique_for_key([0; 12]),
+            Aad::from(info("share-copy/v1", &place)),
+            &mut share,
+        )
+        .ok()?;
+    (&*opened).try_into().ok()
+}
+
+/// The fingerprint of the keyring that shares come to, in hexadecimal.
+pub(crate) fn fingerprint(authority: AuthorityId, id: &str, shares: &[[u8; 32]]) -> String {
+    let owner: [&[u8]; 2] = [&authority.0, id.as_bytes()];
+    let key = derive("nitro-signer/keyring/v1", &shares.concat(), &info("keyring-key/v1", &owner));
+    hex::encode(derive("nitro-signer/keyring/v1", &key, &info("keyring-fp/v1", &owner)))
 }
 
 fn derive(salt: &str, secret: &[u8], info: &[u8]) -> [u8; 32] {

@@ -141,7 +141,7 @@ async fn hostile_answers_are_seen_in_the_hosts_status() {
 }
 
 /// Another server that does all that KMS does, with the same key id and principals.
-async fn impostor(stack: &Stack, tls: TlsAuthority, dns_names: Vec<String>) -> KmsHandle {
+pub(crate) async fn impostor(stack: &Stack, tls: TlsAuthority, dns_names: Vec<String>) -> KmsHandle {
     let attestation = AttestationAuthority::load_or_create(&stack.path("")).expect("the authority");
     let mut options = KmsOptions::new(attestation.root_der().clone(), Arc::new(tls));
     let arn = &stack.configuration.configuration.kms.shares[0].keys[0].arn;

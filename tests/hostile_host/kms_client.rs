@@ -12,9 +12,13 @@ use signer_tests::{
 
 /// A client with the instance role's credentials.
 pub(crate) fn of_the_role(stack: &Stack) -> Client {
+    client_of(stack, PrincipalSpec::permanent("AKIAROLE", "role-secret", ROLE))
+}
+
+/// A client with anybody's credentials.
+pub(crate) fn client_of(stack: &Stack, principal: PrincipalSpec) -> Client {
     let root = CertificateDer::from_pem_file(stack.path("kms-roots.pem")).expect("the root");
-    let role = PrincipalSpec::permanent("AKIAROLE", "role-secret", ROLE);
-    sdk_client(stack.kms.address(), &root, role, "us-east-1").expect("a root certificate")
+    sdk_client(stack.kms.address(), &root, principal, "us-east-1").expect("a root certificate")
 }
 
 /// KMS's error code.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
-use signer_rules::configuration::SignedConfiguration;
+use signer_rules::configuration::{PolicyCheck, SignedConfiguration};
 use signer_shared::message::{ApiResponse, RefusalCode, Request, Response, Status};
 use signer_tests::stack::{
     Host, KEYRING, PATIENT_AUDIT, Stack, StackOptions, Store, allow_everything, sign_configuration,
@@ -28,7 +28,8 @@ impl World {
     /// The same, with a key policy that lets the account do everything, attested or not: whatever is
     /// refused then, is refused by the enclave.
     pub(crate) async fn with_careless_key_policy() -> Self {
-        Self::of(StackOptions { pinned_policy: false, ..StackOptions::default() }).await
+        let policy_check = PolicyCheck::Report;
+        Self::of(StackOptions { pinned_policy: false, policy_check, ..StackOptions::default() }).await
     }
 
     /// An enclave that has just started, of a stack with other options.
@@ -126,10 +127,12 @@ impl World {
         self.stack.kms.trail().iter().filter_map(error).collect()
     }
 
-    /// Another authority, whose admins are the attacker, over the same KMS keys.
+    /// Another authority, whose admins are the attacker, over the same KMS keys. Its enclaves do not mind
+    /// that the key policy is for ours.
     pub(crate) fn foreign_authority(&self) -> ([SigningKey; 3], SignedConfiguration, String) {
         let admins = [11u8, 12, 13].map(|seed| SigningKey::from_bytes(&[seed; 32]));
-        let (configuration, envelope) = sign_configuration(&admins, &self.kms_keys(), 7, PATIENT_AUDIT);
+        let (configuration, envelope) =
+            sign_configuration(&admins, &self.kms_keys(), 7, PATIENT_AUDIT, PolicyCheck::Report);
         (admins, configuration, envelope)
     }
 }

@@ -9,5 +9,6 @@ pub mod measurements;
 pub mod nsm;
 pub mod openapi;
 pub mod pki;
+pub mod policy;
 pub mod stack;
 pub mod vectors;

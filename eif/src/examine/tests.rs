@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use ed25519_dalek::SigningKey;
 use signer_rules::{
     authority::{AdminKey, Genesis},
-    configuration::{Audit, Clock, Configuration, FORMAT as CONFIGURATION, Kms, KmsKey, PAYLOAD_TYPE, Share},
+    configuration::{
+        Audit, Clock, Configuration, FORMAT as CONFIGURATION, Kms, KmsKey, PAYLOAD_TYPE, PolicyCheck, Share,
+    },
     dsse::Envelope,
     statement::{FORMAT, KmsTrust},
 };
@@ -97,7 +99,7 @@ fn configuration() -> SignedConfiguration {
             threshold: 1,
         },
         transitions: Vec::new(),
-        kms: Kms { shares: vec![Share { keys: vec![kms_key] }] },
+        kms: Kms { shares: vec![Share { keys: vec![kms_key] }], policy_check: PolicyCheck::Enforce },
         longest_bundle_lifetime_days: 90,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
         audit: Audit { longest_unstored_s: 60, witness_s: 60 },

@@ -52,6 +52,21 @@ pub struct Kms {
     /// A keyring's key is split in as many shares, all of which are needed to open it. Two shares
     /// under keys of two accounts mean that no single editor of a key policy can open it.
     pub shares: Vec<Share>,
+    /// What follows if the state of a key is not as it should be.
+    #[serde(default)]
+    pub policy_check: PolicyCheck,
+}
+
+/// What follows if a KMS key, its key policy or its grants, as the enclave reads them before it opens
+/// or makes a keyring, let others than attested enclaves of this configuration at data keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PolicyCheck {
+    /// The keyring is not opened or made.
+    #[default]
+    Enforce,
+    /// Events tell, and work goes on.
+    Report,
 }
 
 /// One share of a keyring: any one of its keys opens it.
@@ -328,7 +343,10 @@ pub(crate) mod tests {
             epoch: 0,
             genesis: Genesis { appliance_id: HexBytes([7; 32]), admins, threshold: 2 },
             transitions: Vec::new(),
-            kms: Kms { shares: vec![Share { keys: vec![key("us-east-1")] }] },
+            kms: Kms {
+                shares: vec![Share { keys: vec![key("us-east-1")] }],
+                policy_check: PolicyCheck::Enforce,
+            },
             longest_bundle_lifetime_days: 90,
             clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
             audit: Audit { longest_unstored_s: 60, witness_s: 60 },

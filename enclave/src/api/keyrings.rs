@@ -8,7 +8,7 @@ use signer_shared::message::Write;
 use super::{Answer, Call, Code, Problem, Stop, objects::Stored, success};
 use crate::{
     audit::Entry,
-    boot::{AttestError, Enclave, Kind, is_allowed},
+    boot::{AttestError, Enclave, Kind, Need, is_allowed},
     clock::ClockStale,
     wallet::{KeyringError, keyring},
 };
@@ -50,6 +50,10 @@ pub(super) async fn create(enclave: &Enclave, call: &Call) -> Answer {
     let Ok(_turn) = enclave.creating().try_acquire() else {
         return Err(Problem::new(Code::Overloaded, "another keyring is being created; try again").into());
     };
+    enclave.check_key_policies(&configured.configuration, Need::EveryKey).await.map_err(|error| {
+        enclave.events().error("keyring_not_created", &[("cause", &error)]);
+        Problem::new(Code::KmsFailed, error.to_string())
+    })?;
     let (created, content) =
         keyring::create(enclave.kms(), enclave.nsm(), &configured.configuration, &request.keyring)
             .await

@@ -107,7 +107,7 @@ impl Enclave {
                 .collect(),
             created_keyring,
             kms_trust: self.trust.kind(),
-            kms_policy_digest: None,
+            kms_policy_digest: self.kms_policy_digest(),
             audit_sequence: head.sequence,
             audit_head: head.digest,
         };

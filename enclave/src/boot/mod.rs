@@ -2,6 +2,7 @@
 
 mod attest;
 mod audit_log;
+mod key_policy;
 mod phase;
 mod provision;
 
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, Semaphore};
 
 pub use attest::{AttestError, Attested};
 pub use audit_log::PageError;
+pub use key_policy::{KeyPolicyError, Need};
 pub use phase::{Kind, is_allowed};
 pub use provision::{Adoption, ProvisionError};
 
@@ -57,6 +59,8 @@ pub struct Enclave {
     problem: Mutex<Option<String>>,
     /// Keyrings that were opened for a bundle which is being stored, by the bundle's digest.
     candidate: Mutex<Option<Candidate>>,
+    /// What KMS last said about the keys that protect keyrings.
+    kms_policy_digest: Mutex<Option<HexBytes<32>>>,
     /// Fingerprints of the keyrings of all bundles that were in force in this boot.
     known_keyrings: Mutex<BTreeMap<Name, HexBytes<32>>>,
     /// One keyring is created at a time: each is an RSA key and several calls to KMS, and a request
@@ -161,6 +165,7 @@ impl Enclave {
             transition: tokio::sync::Mutex::new(()),
             problem: Mutex::new(None),
             candidate: Mutex::new(None),
+            kms_policy_digest: Mutex::new(None),
             known_keyrings: Mutex::new(BTreeMap::new()),
             creating: Semaphore::new(1),
             refused: Mutex::new(HashSet::new()),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use signer_rules::{
-    bundle::{BundleError, SignedBundle},
+    bundle::{self, BundleError, SignedBundle},
     configuration::{ConfigurationError, SignedConfiguration},
     hex_bytes::HexBytes,
     name::Name,
@@ -16,7 +16,7 @@ use signer_rules::{
 use signer_shared::message::RefusalCode;
 use tokio::time::timeout;
 
-use super::{Configured, Enclave, State};
+use super::{Configured, Enclave, KeyPolicyError, Need, State};
 use crate::{
     api::objects::{Objects, ObjectsError, Stored},
     attestation::{CONFIGURATION_PCR, NsmError},
@@ -69,6 +69,9 @@ pub enum ProvisionError {
         /// Why.
         cause: KeyringError,
     },
+    /// A KMS key is open to others, or could not be asked whether it is.
+    #[error(transparent)]
+    KeyPolicy(#[from] KeyPolicyError),
     /// A new bundle names a keyring that the host does not have; the old bundle stays in force.
     #[error("the bundle names keyring {0}, which the host does not have")]
     KeyringMissing(Name),
@@ -108,7 +111,9 @@ impl ProvisionError {
                 | SuccessionError::KeyringChanged(_),
             ) => RefusalCode::PolicyRollback,
             Self::Bundle(_) | Self::Succession(_) => RefusalCode::PolicyInvalid,
-            Self::Slow | Self::Keyring { cause: KeyringError::Share { .. } | KeyringError::Kms(_), .. } => {
+            Self::Slow
+            | Self::KeyPolicy(_)
+            | Self::Keyring { cause: KeyringError::Share { .. } | KeyringError::Kms(_), .. } => {
                 RefusalCode::KmsFailed
             }
             Self::Keyring { .. } | Self::KeyringMissing(_) | Self::Crypto(_) => RefusalCode::KeyringInvalid,
@@ -297,13 +302,21 @@ impl Enclave {
         if !unknown.is_empty() {
             return Ok(Opening::NeedObjects(unknown));
         }
+        let present = |wanted: &&bundle::Keyring| {
+            matches!(objects.get(&keyring::object_name(&wanted.id)), Stored::Present(_))
+        };
+        let usable = if to_open.iter().any(present) {
+            self.check_key_policies(&current.configuration, Need::OneOfEachShare).await?
+        } else {
+            Vec::new()
+        };
         let mut missing = Vec::new();
         for wanted in to_open {
             let Stored::Present(object) = objects.get(&keyring::object_name(&wanted.id)) else {
                 missing.push(wanted.id.clone());
                 continue;
             };
-            let opened = keyring::open(&self.kms, &current.configuration, wanted, object).await;
+            let opened = keyring::open(&self.kms, &current.configuration, &usable, wanted, object).await;
             let opened = opened.map_err(|cause| {
                 let text = cause.operator_text();
                 self.events.error("keyring_not_opened", &[("keyring", &wanted.id), ("cause", &text)]);

@@ -7,6 +7,7 @@
 mod connector;
 mod credentials;
 mod envelope;
+pub mod key_policy;
 mod recipient;
 mod trust;
 
@@ -108,6 +109,9 @@ pub enum KmsError {
     /// `GenerateDataKey` came without a ciphertext to keep.
     #[error("the answer to GenerateDataKey carries no CiphertextBlob")]
     CiphertextMissing,
+    /// An answer lacks what it is for.
+    #[error("the answer to {0} is incomplete")]
+    Incomplete(&'static str),
 }
 
 impl KmsError {

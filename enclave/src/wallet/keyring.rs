@@ -145,20 +145,24 @@ pub async fn create(
     Ok((bundle::Keyring { id: id.clone(), fingerprint: keyring.fingerprint }, object))
 }
 
-/// Opens a keyring's object through KMS, and checks that it is the one that the admins signed.
+/// Opens a keyring's object through KMS, and checks that it is the one that the admins signed. Of the
+/// configuration's KMS keys only those are asked whose ARNs are `usable`.
 pub async fn open(
     kms: &Kms,
     configuration: &SignedConfiguration,
+    usable: &[String],
     expected: &bundle::Keyring,
     object: &[u8],
 ) -> Result<Keyring, KeyringError> {
     let object = parse(object, configuration.authority, &expected.id)?;
+    let keys = configuration.configuration.kms.shares.iter().flat_map(|share| &share.keys);
+    let keys: Vec<&KmsKey> = keys.filter(|key| usable.contains(&key.arn)).collect();
     let mut shares = Vec::new();
     for (index, share) in object.shares.iter().enumerate() {
         let place = SharePlace { authority: configuration.authority, keyring: &expected.id, index };
         // One for each share, so that its document is fresh however slow the share before was.
         let recipient = kms.recipient().await?;
-        shares.push(open_share(kms, configuration, &recipient, share, place).await?);
+        shares.push(open_share(kms, &keys, &recipient, share, place).await?);
     }
     let keyring = Keyring::from_shares(configuration.authority, expected.id.clone(), &shares)?;
     if keyring.fingerprint != expected.fingerprint {
@@ -345,18 +349,17 @@ async fn create_share(
     Ok((share, copies))
 }
 
-/// Tries each copy whose KMS key the configuration names, in the configuration's order.
+/// Tries each copy of these KMS keys, in their order.
 async fn open_share(
     kms: &Kms,
-    configuration: &SignedConfiguration,
+    keys: &[&KmsKey],
     recipient: &Recipient,
     sealed: &SealedShare,
     place: SharePlace<'_>,
 ) -> Result<Secret<32>, KeyringError> {
-    let keys = configuration.configuration.kms.shares.iter().flat_map(|share| &share.keys);
-    let mut copies: Vec<(&KmsKey, &ShareCopy)> = keys
-        .filter_map(|key| sealed.copies.iter().find(|copy| copy.key_arn == key.arn).map(|copy| (key, copy)))
-        .collect();
+    let copy_of = |key: &KmsKey| sealed.copies.iter().find(|copy| copy.key_arn == key.arn);
+    let mut copies: Vec<(&KmsKey, &ShareCopy)> =
+        keys.iter().filter_map(|key| copy_of(key).map(|copy| (*key, copy))).collect();
     copies.reverse();
     let mut cause = None;
     while let Some((key, copy)) = copies.pop() {

@@ -4,13 +4,13 @@ mod rotate;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use signer_rules::{
     authority::{AdminKey, AuthorityId, Genesis, Quorum},
     configuration::{
-        self, Audit, Clock, Configuration, ConfigurationError, FORMAT, Kms, KmsKey, PAYLOAD_TYPE, Share,
-        SignedConfiguration,
+        self, Audit, Clock, Configuration, ConfigurationError, FORMAT, Kms, KmsKey, PAYLOAD_TYPE,
+        PolicyCheck, Share, SignedConfiguration,
     },
     dsse::{DsseError, Envelope},
     hex_bytes::HexBytes,
@@ -63,11 +63,32 @@ pub(crate) struct InitArgs {
     /// The KMS host for a key, if it is not kms.REGION.amazonaws.com. Repeatable.
     #[arg(long = "endpoint", value_name = "ARN=HOST", value_parser = parse_endpoint)]
     endpoints: Vec<(String, String)>,
+    /// What an enclave does if a KMS key or its key policy is not as `kms-policy` has it.
+    #[arg(long, value_name = "WHAT", value_enum, default_value = "enforce")]
+    kms_policy_check: KmsPolicyCheck,
     /// The longest lifetime of a policy bundle.
     #[arg(long, value_name = "DAYS", default_value = "90")]
     bundle_lifetime_days: u16,
     #[command(flatten)]
     output: OutputArgs,
+}
+
+/// What an enclave does if a KMS key is not as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KmsPolicyCheck {
+    /// Open no keyring, and make none.
+    Enforce,
+    /// Say so in events, and go on.
+    Report,
+}
+
+impl From<KmsPolicyCheck> for PolicyCheck {
+    fn from(check: KmsPolicyCheck) -> Self {
+        match check {
+            KmsPolicyCheck::Enforce => Self::Enforce,
+            KmsPolicyCheck::Report => Self::Report,
+        }
+    }
 }
 
 /// Check who signed a configuration.
@@ -110,7 +131,7 @@ fn init(args: &InitArgs) -> Result<Report, Failure> {
         epoch: 0,
         genesis: Genesis { appliance_id: HexBytes(appliance_id), admins, threshold: args.threshold },
         transitions: Vec::new(),
-        kms: Kms { shares: shares(args)? },
+        kms: Kms { shares: shares(args)?, policy_check: args.kms_policy_check.into() },
         longest_bundle_lifetime_days: args.bundle_lifetime_days,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
         audit: Audit { longest_unstored_s: 60, witness_s: 60 },
@@ -254,6 +275,11 @@ impl Content<'_> {
                 rows.push(("KMS key", format!("share {number}: {} at {}", key.arn, key.endpoint)));
             }
         }
+        let check = match configuration.kms.policy_check {
+            PolicyCheck::Enforce => "no keyring under a key that is open to others",
+            PolicyCheck::Report => "only reported",
+        };
+        rows.push(("KMS policy check", check.to_owned()));
         rows.push(("longest policy", format!("{} days", configuration.longest_bundle_lifetime_days)));
         let clock = configuration.clock;
         rows.push((
@@ -321,6 +347,7 @@ pub(crate) mod tests {
             threshold: 1,
             shares: vec![KEY.into()],
             endpoints: vec![],
+            kms_policy_check: KmsPolicyCheck::Enforce,
             bundle_lifetime_days: 90,
             output: OutputArgs { output: output.to_owned(), force: false },
         }
@@ -349,6 +376,7 @@ pub(crate) mod tests {
         assert_eq!(signed.json["authority"], verified.authority.to_string());
         assert_eq!(signed.json["pcr16"], hex::encode(verified.pcr16()));
         assert_eq!(verified.configuration.kms.shares[0].keys[0].endpoint, "kms.us-east-1.amazonaws.com");
+        assert_eq!(signed.json["configuration"]["kms"]["policy_check"], "enforce");
     }
 
     #[test]

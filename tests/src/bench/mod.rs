@@ -17,6 +17,7 @@ mod report;
 use std::{sync::Arc, time::Duration};
 
 use serde_json::json;
+use signer_rules::configuration::PolicyCheck;
 use tokio::task::spawn_blocking;
 
 pub use kind::Kind;
@@ -72,7 +73,11 @@ struct Bench {
 
 impl Bench {
     async fn start() -> Result<Self, Error> {
-        let options = StackOptions { pinned_policy: false, ..StackOptions::default() };
+        let options = StackOptions {
+            pinned_policy: false,
+            policy_check: PolicyCheck::Report,
+            ..StackOptions::default()
+        };
         let stack = Stack::start(options).await;
         let fingerprint = stack.create_keyring(KEYRING).await;
         let bundle = stack.bundle(2, None, &[(KEYRING, &fingerprint)], &allow_everything());

@@ -15,6 +15,8 @@ pub enum Fault {
     OmitEnvelope,
     /// Send another `KeyId`.
     WrongKeyId(String),
+    /// Say something else of a member of `KeyMetadata`.
+    Metadata(&'static str, &'static str),
     /// Encrypt to an RSA key that is not the recipient's, and say so in the envelope.
     EnvelopeForAnotherKey,
     /// Encrypt to the recipient's RSA key, and name another in the envelope.

@@ -24,6 +24,8 @@ use tokio_rustls::TlsAcceptor;
 use super::envelope::in_kms_form;
 use crate::{pki::TlsAuthority, stack::request_elsewhere};
 
+/// What the enclave asks about a key before it asks for anything else.
+const READING: [&str; 3] = ["DescribeKey", "GetKeyPolicy", "ListGrants"];
 /// Headers that LocalStack needs: the operation, and the region and account that signatures name.
 const HEADERS: [&str; 3] = ["authorization", "content-type", "x-amz-target"];
 
@@ -103,7 +105,7 @@ impl Forwarder {
         self.passage.state().change = change;
     }
 
-    /// LocalStack's answers since this was last asked.
+    /// LocalStack's answers since this was last asked, but for those that only describe a key.
     pub fn take_answers(&self) -> Vec<Answer> {
         std::mem::take(&mut self.passage.state().answers)
     }
@@ -158,7 +160,9 @@ impl Passage {
             .map_err(|error| format!("LocalStack does not answer: {error}"))?;
         let (plaintext, envelope) =
             (reply.json.get("Plaintext").is_some(), reply.json.get("CiphertextForRecipient").is_some());
-        self.state().answers.push(Answer { operation, status: reply.status, plaintext, envelope });
+        if !READING.contains(&operation.as_str()) {
+            self.state().answers.push(Answer { operation, status: reply.status, plaintext, envelope });
+        }
         if change == Change::EnvelopeForm && envelope {
             return Ok((reply.status, self.in_kms_form(&asked, reply.json)?));
         }

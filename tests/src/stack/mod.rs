@@ -21,7 +21,9 @@ use serde_json::{Value, json};
 use signer_rules::{
     authority::{AdminKey, Genesis},
     bundle,
-    configuration::{self, Audit, Clock, Configuration, Kms, KmsKey, Share, SignedConfiguration},
+    configuration::{
+        self, Audit, Clock, Configuration, Kms, KmsKey, PolicyCheck, Share, SignedConfiguration,
+    },
     dsse::Envelope,
     hex_bytes::HexBytes,
     keyring_request::{self, KeyringRequest},
@@ -61,8 +63,11 @@ pub struct StackOptions {
     pub shares: usize,
     /// KMS keys of each share.
     pub keys_per_share: usize,
-    /// Whether the KMS keys get the policy that `signerctl kms-policy` prints.
+    /// Whether the KMS keys get the policy that `signerctl kms-policy` prints. Without it, the enclave
+    /// should do no more than report what it thinks of theirs.
     pub pinned_policy: bool,
+    /// What the enclave does if a key policy is not as it should be.
+    pub policy_check: PolicyCheck,
     /// More flags for the enclave.
     pub enclave_flags: Vec<String>,
     /// How the audit log leaves the enclave.
@@ -78,6 +83,7 @@ impl Default for StackOptions {
             shares: 1,
             keys_per_share: 1,
             pinned_policy: true,
+            policy_check: PolicyCheck::Enforce,
             enclave_flags: Vec::new(),
             audit: PATIENT_AUDIT,
             without_host: false,
@@ -121,7 +127,8 @@ impl Stack {
                 (0..options.keys_per_share).map(|_| kms.create_key(&spec).expect("a KMS key")).collect()
             })
             .collect();
-        let (configuration, configuration_envelope) = sign_configuration(&admins, &keys, 7, options.audit);
+        let (configuration, configuration_envelope) =
+            sign_configuration(&admins, &keys, 7, options.audit, options.policy_check);
         let mut stack = Self {
             kms,
             admins,
@@ -432,6 +439,7 @@ pub fn sign_configuration(
     keys: &[Vec<String>],
     appliance: u8,
     audit: Audit,
+    policy_check: PolicyCheck,
 ) -> (SignedConfiguration, String) {
     let mut admin_keys: Vec<AdminKey> = admins.iter().map(|admin| admin.verifying_key().into()).collect();
     admin_keys.sort_by_key(|admin| admin.key().to_bytes());
@@ -441,7 +449,10 @@ pub fn sign_configuration(
         epoch: 0,
         genesis: Genesis { appliance_id: HexBytes([appliance; 32]), admins: admin_keys, threshold: 2 },
         transitions: Vec::new(),
-        kms: Kms { shares: keys.iter().map(|keys| Share { keys: keys.iter().map(key).collect() }).collect() },
+        kms: Kms {
+            shares: keys.iter().map(|keys| Share { keys: keys.iter().map(key).collect() }).collect(),
+            policy_check,
+        },
         longest_bundle_lifetime_days: 90,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
         audit,

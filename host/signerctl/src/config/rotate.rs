@@ -19,7 +19,7 @@ use signer_terminal::{
     keys::{self, AdminSecret},
 };
 
-use super::{read_admins, read_signed, write_unsigned};
+use super::{KmsPolicyCheck, read_admins, read_signed, write_unsigned};
 
 const FLOW: &str = "The whole flow:\n  \
     signerctl config rotate config.json --admin NEW-1.pem --admin NEW-2.pem --threshold 2 --output transition.json\n  \
@@ -70,8 +70,11 @@ pub(crate) struct NextArgs {
     #[arg(value_name = "CONFIG")]
     config: PathBuf,
     /// A change of admins that all who must have signed.
-    #[arg(long, value_name = "FILE")]
-    transition: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "kms_policy_check")]
+    transition: Option<PathBuf>,
+    /// What an enclave does from then on if a KMS key or its key policy is not as `kms-policy` has it.
+    #[arg(long, value_name = "WHAT", value_enum)]
+    kms_policy_check: Option<KmsPolicyCheck>,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -132,17 +135,23 @@ pub(super) fn sign(args: &RotateSignArgs, style: Style) -> Result<Report, Failur
 
 pub(super) fn next(args: &NextArgs) -> Result<Report, Failure> {
     let current = read_signed(&args.config)?;
-    let file = EnvelopeFile::read(&args.transition, PAYLOAD_TYPE)?;
-    tip(&current)?.after(file.envelope()).map_err(|error| {
-        Failure::new(format!("{}: {error}", args.transition.display())).hint(format!(
-            "let them sign: signerctl config rotate-sign {} --config {} --key FILE.pem",
-            args.transition.display(),
-            args.config.display()
-        ))
-    })?;
+    let tip = tip(&current)?;
     let mut configuration = current.configuration;
     configuration.epoch = configuration.epoch.saturating_add(1);
-    configuration.transitions.push(file.envelope().clone());
+    if let Some(path) = &args.transition {
+        let file = EnvelopeFile::read(path, PAYLOAD_TYPE)?;
+        tip.after(file.envelope()).map_err(|error| {
+            Failure::new(format!("{}: {error}", path.display())).hint(format!(
+                "let them sign: signerctl config rotate-sign {} --config {} --key FILE.pem",
+                path.display(),
+                args.config.display()
+            ))
+        })?;
+        configuration.transitions.push(file.envelope().clone());
+    }
+    if let Some(check) = args.kms_policy_check {
+        configuration.kms.policy_check = check.into();
+    }
     write_unsigned(&configuration, &args.output)
 }
 
@@ -242,7 +251,8 @@ mod tests {
         };
         let next_args = NextArgs {
             config: config.clone(),
-            transition: transition.clone(),
+            transition: Some(transition.clone()),
+            kms_policy_check: None,
             output: output(&directory, "next.json"),
         };
         let early = next(&next_args).err().unwrap();

@@ -1,4 +1,4 @@
-use serde_json::{Value, json};
+use serde_json::Value;
 use signer_rules::hex_bytes::HexBytes;
 
 use super::*;
@@ -27,75 +27,11 @@ fn policy(pins: &Pins) -> Value {
     serde_json::to_value(Policy::new(&all(pins))).unwrap()
 }
 
-fn hex48(byte: &str) -> String {
-    byte.repeat(48)
-}
-
-fn attested(number: u8, pcr0: &str, pcr1: &str, pcr2: &str) -> Value {
-    json!({
-        "Sid": format!("AllowAttestedUse{number}"), "Effect": "Allow", "Principal": {"AWS": [ROLE]},
-        "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": "*",
-        "Condition": {
-            "StringEqualsIgnoreCase": {
-                "kms:RecipientAttestation:ImageSha384": [hex48(pcr0)],
-                "kms:RecipientAttestation:PCR1": [hex48(pcr1)],
-                "kms:RecipientAttestation:PCR2": [hex48(pcr2)],
-                "kms:RecipientAttestation:PCR3": [hex48("03")],
-                "kms:RecipientAttestation:PCR16": [hex48("16")]
-            },
-            "StringEquals": {"kms:EncryptionContext:nitro-signer:authority": ["aa".repeat(32)]}
-        }
-    })
-}
-
-fn denied_use(sid: &str, operator: &str, key: &str, values: &[String]) -> Value {
-    json!({
-        "Sid": sid, "Effect": "Deny", "Principal": {"AWS": ["*"]},
-        "Action": ["kms:Decrypt", "kms:GenerateDataKey"], "Resource": "*",
-        "Condition": {operator: {key: values}}
-    })
-}
-
+/// The whole policy: the enclave's tests judge this very text.
 #[test]
-fn the_whole_policy() {
-    let yes = ["true".to_owned()];
-    let administration = [&STATE[..], &CHANGES].concat();
-    let expected = json!({
-        "Version": "2012-10-17",
-        "Id": "nitro-signer",
-        "Statement": [
-            {
-                "Sid": "AllowAdministration", "Effect": "Allow",
-                "Principal": {"AWS": ["arn:aws:iam::111122223333:root"]},
-                "Action": administration, "Resource": "*"
-            },
-            {
-                "Sid": "AllowReadingKeyState", "Effect": "Allow", "Principal": {"AWS": [ROLE]},
-                "Action": ["kms:DescribeKey", "kms:GetKeyPolicy", "kms:ListGrants"], "Resource": "*"
-            },
-            attested(1, "10", "11", "12"),
-            attested(2, "20", "21", "22"),
-            denied_use("DenyUseWithoutAttestation", "Null", "kms:RecipientAttestation:ImageSha384", &yes),
-            denied_use("DenyUseWithoutConfiguration", "Null", "kms:RecipientAttestation:PCR16", &yes),
-            denied_use("DenyOtherImages", "StringNotEqualsIgnoreCase", "kms:RecipientAttestation:ImageSha384",
-                &[hex48("10"), hex48("20")]),
-            denied_use("DenyOtherConfigurations", "StringNotEqualsIgnoreCase", "kms:RecipientAttestation:PCR16",
-                &[hex48("16")]),
-            denied_use("DenyOtherParentRoles", "StringNotEqualsIgnoreCase", "kms:RecipientAttestation:PCR3",
-                &[hex48("03")]),
-            denied_use("DenyOtherAuthorities", "StringNotEquals", "kms:EncryptionContext:nitro-signer:authority",
-                &["aa".repeat(32)]),
-            {
-                "Sid": "DenyAdministrationByInstances", "Effect": "Deny", "Principal": {"AWS": [ROLE]},
-                "Action": CHANGES, "Resource": "*"
-            },
-            {
-                "Sid": "DenyForbiddenOperations", "Effect": "Deny", "Principal": {"AWS": ["*"]},
-                "Action": FORBIDDEN, "Resource": "*"
-            }
-        ]
-    });
-    assert_eq!(policy(&pins()), expected);
+fn the_enclave_knows_this_policy() {
+    let known = include_str!("../../../../enclave/src/kms/key_policy/printed.json");
+    assert_eq!(policy(&pins()), serde_json::from_str::<Value>(known).unwrap());
 }
 
 #[test]

@@ -69,8 +69,14 @@ impl<'a> Call<'a> {
             _ => Err(KmsError::client("UnknownOperationException", "The operation is unknown.")),
         }?;
         for fault in self.faults {
-            if let Fault::WrongKeyId(key_id) = fault {
-                answer.insert("KeyId".to_owned(), key_id.clone().into());
+            match fault {
+                Fault::WrongKeyId(key_id) => drop(answer.insert("KeyId".to_owned(), key_id.clone().into())),
+                Fault::Metadata(member, value) => {
+                    if let Some(metadata) = answer.get_mut("KeyMetadata") {
+                        metadata[*member] = (*value).into();
+                    }
+                }
+                _ => {}
             }
         }
         Ok(answer.into())
