@@ -97,10 +97,10 @@ impl Appliance {
         command.arg("--kms-roots").arg(self.world.stack.path("kms-roots.pem"));
         let enclave = Process::start(command, &folder.join("enclave.log"));
         let mut host = loop {
-            match Host::connect(&folder.join("enclave.sock")).await {
-                Ok(host) => break host,
-                Err(_) => sleep(Duration::from_millis(10)).await,
+            if let Ok(host) = Host::connect(&folder.join("enclave.sock")).await {
+                break host;
             }
+            sleep(Duration::from_millis(10)).await;
         };
         let booted_s = now_ms() / 1000;
         host.store.clone_from(&self.host.store);
@@ -220,6 +220,13 @@ pub(crate) fn merged(first: &Value, second: &Value) -> Value {
             object.insert(name.clone(), value.clone());
         }
     }
+    Value::Object(object)
+}
+
+/// The first object with the members of the second, null among them.
+pub(crate) fn over(first: &Value, second: &Value) -> Value {
+    let mut object = first.as_object().expect("an object").clone();
+    object.extend(second.as_object().expect("an object").clone());
     Value::Object(object)
 }
 

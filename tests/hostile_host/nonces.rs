@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use signer_tests::stack::Client;
 
 use crate::{
-    appliance::{Appliance, SIGN, authority, entry, merged, payment, rule, signed},
+    appliance::{Appliance, SIGN, authority, entry, merged, over, payment, rule, signed},
     world::{json_of, problem},
 };
 
@@ -22,7 +22,7 @@ async fn guarded(more: Value) -> (Appliance, Client) {
 
 /// A payment with nonce 7.
 fn seventh(changes: &Value) -> String {
-    payment(&merged(&json!({"nonce": 7}), changes))
+    payment(&over(&json!({"nonce": 7}), changes))
 }
 
 /// Attack: two different transactions of one nonce, to choose later which is sent, or to have both on two forks.
@@ -145,7 +145,7 @@ async fn hostile_nonce_without_a_chain_is_every_chains() {
     let legacy = json!({"maxFeePerGas": null, "maxPriorityFeePerGas": null, "gasPrice": "20000000000", "chainId": null});
     assert_eq!(appliance.try_sign(&client, &seventh(&json!({}))).await, signed());
     assert_eq!(appliance.try_sign(&client, &seventh(&legacy)).await, conflict());
-    let eighth = |changes: &Value| payment(&merged(&json!({"nonce": 8}), changes));
+    let eighth = |changes: &Value| payment(&over(&json!({"nonce": 8}), changes));
     assert_eq!(appliance.try_sign(&client, &eighth(&legacy)).await, signed());
     for chain in [1, 10] {
         assert_eq!(

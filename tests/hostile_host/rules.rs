@@ -5,7 +5,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 
 use crate::{
-    appliance::{Appliance, SIGN, denied, merged, payment, rule, signed},
+    appliance::{Appliance, SIGN, denied, merged, over, payment, rule, signed},
     world::{api, json_of, problem},
 };
 
@@ -201,7 +201,7 @@ async fn hostile_creation_goes_to_nobody() {
 async fn hostile_transaction_without_a_chain() {
     let legacy = |changes: &Value| {
         let fees = json!({"maxFeePerGas": null, "maxPriorityFeePerGas": null, "gasPrice": "20000000000"});
-        payment(&merged(&fees, changes))
+        payment(&over(&fees, changes))
     };
     let everywhere = legacy(&json!({"chainId": null}));
     let mut appliance = under(evm_rule(&json!({"types": ["legacy", "eip1559"]}))).await;
