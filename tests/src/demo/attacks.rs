@@ -96,7 +96,10 @@ pub(super) async fn configuration(site: &Site, kms: &Kms, fingerprint: &str) -> 
     attacker.run("keygen --output evil.pem").await?;
     let arn = key_arn();
     attacker
-        .run(&format!("config init --admin evil.pem --threshold 1 --share {arn} --output config.json"))
+        .run(&format!(
+            "config init --admin evil.pem --threshold 1 --kms-policy-check report --share {arn} \
+             --output config.json"
+        ))
         .await?;
     attacker.run("config sign config.json --key evil.pem").await?;
     attacker.write(

@@ -107,6 +107,12 @@ pub fn by_the_enclave(policy: &Policy, request: &Request) -> Verdict {
     }
 }
 
+/// What the enclave says without looking at anything that it remembers: a denial, or the first candidate.
+pub fn at_once(policy: &Policy, request: &Request) -> Verdict {
+    let client = request.client.parse().expect("a name");
+    verdict_of(&policy.decide(&query_of(request, &client, request.facts.as_ref())))
+}
+
 /// What the enclave would refuse before it has looked at what would be signed.
 pub fn refused_beforehand(policy: &Policy, request: &Request) -> Option<Verdict> {
     let client = request.client.parse().expect("a name");
@@ -127,6 +133,7 @@ fn query_of<'a>(
     Query {
         now: request.now.parse().expect("a time"),
         client,
+        role: None,
         operation: Operation::from_name(&request.operation).expect("an operation"),
         wallet: request.wallet.parse().expect("a wallet's id"),
         origin: if request.origin == "imported" { Origin::Imported } else { Origin::Hd },
