@@ -142,17 +142,17 @@ async fn hostile_nonce_replacement_pays_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_nonce_without_a_chain_is_every_chains() {
     let (mut appliance, client) = guarded(json!({})).await;
-    let legacy = json!({"maxFeePerGas": null, "maxPriorityFeePerGas": null, "gasPrice": "20000000000", "chainId": null});
+    // Nonce, gas price 1, gas 21,000, to, value 1, no data.
+    let legacy = |nonce: &str| {
+        let unsigned = format!("0xdc{nonce}0182520894{}0180", "35".repeat(20));
+        json!({"type": "evm.transaction", "unsigned": unsigned}).to_string()
+    };
     assert_eq!(appliance.try_sign(&client, &seventh(&json!({}))).await, signed());
-    assert_eq!(appliance.try_sign(&client, &seventh(&legacy)).await, conflict());
-    let eighth = |changes: &Value| payment(&over(&json!({"nonce": 8}), changes));
-    assert_eq!(appliance.try_sign(&client, &eighth(&legacy)).await, signed());
+    assert_eq!(appliance.try_sign(&client, &legacy("07")).await, conflict());
+    assert_eq!(appliance.try_sign(&client, &legacy("08")).await, signed());
     for chain in [1, 10] {
-        assert_eq!(
-            appliance.try_sign(&client, &eighth(&json!({"chainId": chain}))).await,
-            conflict(),
-            "{chain}"
-        );
+        let eighth = payment(&json!({"nonce": 8, "chainId": chain}));
+        assert_eq!(appliance.try_sign(&client, &eighth).await, conflict(), "{chain}");
     }
 }
 
