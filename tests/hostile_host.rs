@@ -2,17 +2,25 @@
 //! forge, and for what stops it. The enclave is the real library in a process of its own; the host,
 //! its tunnel to KMS and its credentials service are in the test's hands.
 
+#[path = "hostile_host/appliance.rs"]
+mod appliance;
 #[path = "hostile_host/forgery.rs"]
 mod forgery;
 #[path = "hostile_host/kms_client.rs"]
 mod kms_client;
 #[path = "hostile_host/services.rs"]
 mod services;
+#[path = "hostile_host/session.rs"]
+mod session;
 #[path = "hostile_host/wire.rs"]
 mod wire;
 #[path = "hostile_host/world.rs"]
 mod world;
 
+#[path = "hostile_host/answers.rs"]
+mod answers;
+#[path = "hostile_host/approvals.rs"]
+mod approvals;
 #[path = "hostile_host/attestation.rs"]
 mod attestation;
 #[path = "hostile_host/audit_log.rs"]
@@ -35,11 +43,21 @@ mod kms_access;
 mod kms_answers;
 #[path = "hostile_host/kms_policy.rs"]
 mod kms_policy;
+#[path = "hostile_host/limits.rs"]
+mod limits;
 #[path = "hostile_host/listings.rs"]
 mod listings;
+#[path = "hostile_host/nonces.rs"]
+mod nonces;
 #[path = "hostile_host/objects.rs"]
 mod objects;
 #[path = "hostile_host/requests.rs"]
 mod requests;
+#[path = "hostile_host/rules.rs"]
+mod rules;
+#[path = "hostile_host/sessions.rs"]
+mod sessions;
+#[path = "hostile_host/signatures.rs"]
+mod signatures;
 #[path = "hostile_host/two_accounts.rs"]
 mod two_accounts;

@@ -3,7 +3,7 @@
 //! A client cannot see that a refusal, a wallet's address or a listing is the enclave's and not the host's. A signature that
 //! it asked for it can check by itself, so anonymous clients and sessions, who ask for speed, get those unsigned.
 
-use signer_rules::http_signature::{content_digest, response, session};
+use signer_rules::http_signature::{check_content_digest, content_digest, response, session};
 use signer_shared::message::{ApiRequest, ApiResponse, Header};
 
 use super::problem::header;
@@ -22,6 +22,8 @@ pub(super) struct Asked {
     method: String,
     path: String,
     content_digest: Option<String>,
+    /// Whether the digest, if there is one, is the body's.
+    digest_holds: bool,
     signature: Option<String>,
     has_ticket: bool,
 }
@@ -33,16 +35,19 @@ impl Asked {
         Self {
             method: request.method.clone(),
             path: request.path.clone(),
+            digest_holds: value("content-digest")
+                .is_none_or(|digest| check_content_digest(&digest, &request.body)),
             content_digest: value("content-digest"),
             signature: value("signature"),
             has_ticket: value(session::TICKET).is_some(),
         }
     }
 
-    /// Whether an answer to it has to be signed.
+    /// Whether an answer to it has to be signed. An answer to another body than its digest's must not be taken for one to
+    /// what the client sent.
     pub(super) fn wants_signature(&self, evident: bool) -> bool {
         let by_key = self.signature.is_some() && !self.has_ticket;
-        by_key || !evident
+        (by_key || !evident) && self.digest_holds
     }
 }
 
