@@ -1,11 +1,10 @@
 //! The client's own program, which signs each request with the client's key.
 
+use ed25519_dalek::SigningKey;
 use rustls_pki_types::{PrivatePkcs8KeyDer, pem::PemObject as _};
 use serde_json::Value;
 use signer_rules::configuration::SignedConfiguration;
 use signer_shared::message::Header;
-
-use ed25519_dalek::SigningKey;
 
 use super::{
     Error, Site,

@@ -73,7 +73,7 @@ fn by_signerctl(site: &Site, appliance: &Appliance) -> Result<Vec<String>, Error
     Ok(vec![
         format!(
             "cd {} && export SIGNERCTL_URL={} PATH=\"{}:$PATH\"",
-            operator.path("").display(),
+            site.folder("operator")?.display(),
             appliance.url(),
             programs.display()
         ),

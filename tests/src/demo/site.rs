@@ -113,7 +113,11 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
         }
-        if from.is_dir() { copy_folder(&from, &to)? } else { drop(fs::copy(from, to)?) }
+        if from.is_dir() {
+            copy_folder(&from, &to)?;
+        } else {
+            fs::copy(from, to)?;
+        }
     }
     Ok(())
 }
