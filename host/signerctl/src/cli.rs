@@ -5,7 +5,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use signer_terminal::{Failure, Report, Terminal, http::Server};
 
-use crate::{attest, audit, config, explain, keygen, keyring, kms_policy, policy, status, wallet};
+use crate::{
+    approve, attest, audit, config, explain, keygen, keyring, kms_policy, policy, session, sign, status,
+    wallet,
+};
 
 const FIRST_STEPS: &str = "\
 First steps:
@@ -19,13 +22,16 @@ First steps:
       --measurements eif.json
   signerctl policy init --config config.json --version 1 --keyring default=FINGERPRINT \\
       --client backend:none --rules rules.json --output policy.json
+  signerctl policy check policy.json --config config.json
   signerctl policy sign policy.json --key admin-1.pem
   signerctl policy push policy.json --url URL
   signerctl attest --url URL --config config.json --measurements eif.json
   signerctl audit verify --store STORE --config config.json --measurements eif.json
 
-Exit status: 0 done and every check held; 1 failed, or a check did not hold; 2 wrong usage, or
-(attest, audit verify) something could not be checked.";
+  signerctl wallet create treasury --url URL --config config.json --measurements eif.json
+
+Exit status: 0 done and every check held; 1 failed, a check did not hold, or (policy simulate) denied;
+2 wrong usage, or (attest, audit verify) something could not be checked.";
 
 /// Run and audit a Nitro Signer appliance.
 #[derive(Parser)]
@@ -56,6 +62,13 @@ enum Command {
     /// Create and look at wallets.
     #[command(subcommand)]
     Wallet(wallet::WalletCommand),
+    /// Ask a wallet for a signature.
+    Sign(Box<sign::SignArgs>),
+    /// Agree to one request that a rule demands approval for, after having seen it.
+    Approve(Box<approve::ApproveArgs>),
+    /// Prove who asks once, and sign the next requests for less.
+    #[command(subcommand)]
+    Session(Box<session::SessionCommand>),
     /// Show what something would have a wallet sign, before anybody signs it. Needs no appliance.
     Explain(explain::ExplainArgs),
     /// Ask a running enclave for proof of what it is, and check every part of it.
@@ -100,6 +113,9 @@ impl Cli {
             Command::Keyring(command) => keyring::run(&command, terminal),
             Command::KmsPolicy(args) => kms_policy::run(&args, terminal),
             Command::Wallet(command) => wallet::run(&command, terminal),
+            Command::Sign(args) => sign::run(&args, terminal),
+            Command::Approve(args) => approve::run(&args, terminal),
+            Command::Session(command) => session::run(&command, terminal),
             Command::Explain(args) => explain::run(&args, terminal),
             Command::Attest(args) => attest::run(&args, terminal),
             Command::Audit(command) => audit::run(&command, terminal),

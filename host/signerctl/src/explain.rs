@@ -12,10 +12,10 @@ use std::path::PathBuf;
 
 use clap::{Args, builder::PossibleValuesParser};
 use serde_json::json;
-use signer_rules::chain::{self, Rejection};
+use signer_rules::chain::{self, Facts, Rejection};
 use signer_terminal::{Failure, Report, Style, Terminal, clean, fields, files};
 
-use input::Given;
+pub(crate) use input::Given;
 
 /// Show what something would have a wallet sign, before anybody signs it. Needs no appliance.
 #[derive(Args)]
@@ -52,24 +52,30 @@ fn explain(content: &[u8], kind: Option<&str>, style: Style) -> Result<Report, F
     let given = Given::read(text.trim(), kind)?;
     let facts = chain::describe(&given.kind, &given.body()).map_err(|rejection| rejected(&rejection))?;
 
-    let mut parts = vec![style.bold(&title(&given))];
+    let json = serde_json::to_value(&facts).map_err(Failure::new)?;
+    Ok(Report::new(full(&given, &facts, style)?, json))
+}
+
+/// Everything that a person has to see of a request before it is signed or approved.
+pub(crate) fn full(given: &Given, facts: &Facts, style: Style) -> Result<String, Failure> {
+    let mut parts = vec![style.bold(&title(given))];
     let asked = given.asked();
     if !asked.is_empty() {
         parts.push(fields(&asked));
     }
-    parts.push(listing::render(&facts)?);
-    let warnings: Vec<String> = warnings::of(&facts)
+    parts.push(listing::render(facts)?);
+    let warnings: Vec<String> = warnings::of(facts)
         .iter()
         .map(|warning| format!("{} {warning}", style.caution("warning:")))
         .collect();
     if !warnings.is_empty() {
         parts.push(warnings.join("\n"));
     }
-    let json = serde_json::to_value(&facts).map_err(Failure::new)?;
-    Ok(Report::new(parts.join("\n\n"), json))
+    Ok(parts.join("\n\n"))
 }
 
-fn title(given: &Given) -> String {
+/// What a request is, on one line.
+pub(crate) fn title(given: &Given) -> String {
     let what = match given.kind.as_str() {
         "evm.transaction" => "EVM transaction",
         "evm.authorization" => "EIP-7702 authorization",
@@ -85,7 +91,8 @@ fn title(given: &Given) -> String {
     format!("{what} ({}){signed}", given.kind)
 }
 
-fn rejected(rejection: &Rejection) -> Failure {
+/// Why an enclave would not sign it, whatever the policy says.
+pub(crate) fn rejected(rejection: &Rejection) -> Failure {
     let problem = json!({
         "code": "transaction_rejected", "field": rejection.field, "detail": rejection.message,
     });

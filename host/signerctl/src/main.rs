@@ -3,9 +3,11 @@
 //! Everything it believes is checked here, on the operator's machine: signatures against the admins'
 //! keys, attestation documents against AWS's root. What a server says beyond that is only shown.
 
+mod approve;
 mod attest;
 mod audit;
 mod cli;
+mod client;
 mod config;
 mod explain;
 mod keygen;
@@ -13,6 +15,8 @@ mod keyring;
 mod kms_policy;
 mod measurements;
 mod policy;
+mod session;
+mod sign;
 mod status;
 mod wallet;
 

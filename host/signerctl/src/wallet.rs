@@ -12,7 +12,7 @@ use signer_terminal::{
     http::{self, Server},
 };
 
-use crate::cli::ServerArgs;
+use crate::client::{AFTER_HELP, ClientArgs};
 
 /// Wallets on one page of a listing.
 const PAGE: usize = 100;
@@ -23,16 +23,16 @@ const MAX_PAGES: usize = 100_000;
 #[derive(Subcommand)]
 pub(crate) enum WalletCommand {
     /// Create an HD wallet.
-    Create(CreateArgs),
+    Create(Box<CreateArgs>),
     /// List all wallets. A host can leave some out: nothing proves a listing complete.
-    List(ListArgs),
+    List(Box<ListArgs>),
     /// Show a wallet and its accounts.
-    Show(ShowArgs),
+    Show(Box<ShowArgs>),
 }
 
 /// Create an HD wallet.
 #[derive(Args)]
-#[command(after_help = "Example:\n  signerctl wallet create treasury --url http://127.0.0.1:8080")]
+#[command(after_help = format!("Example:\n  signerctl wallet create treasury --url http://127.0.0.1:8080\n\n{AFTER_HELP}"))]
 pub(crate) struct CreateArgs {
     /// Its name, for ever: 1 to 63 of a-z, 0-9 and '-'.
     name: Name,
@@ -40,24 +40,26 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "ID")]
     keyring: Option<Name>,
     #[command(flatten)]
-    server: ServerArgs,
+    client: ClientArgs,
 }
 
 /// List all wallets.
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct ListArgs {
     #[command(flatten)]
-    server: ServerArgs,
+    client: ClientArgs,
 }
 
 /// Show a wallet and its accounts.
 #[derive(Args)]
+#[command(after_help = AFTER_HELP)]
 pub(crate) struct ShowArgs {
     /// Its name, or its id (w_...).
     #[arg(value_name = "NAME|ID", value_parser = parse_wallet)]
     wallet: String,
     #[command(flatten)]
-    server: ServerArgs,
+    client: ClientArgs,
 }
 
 /// What is relied on of a wallet.
@@ -95,12 +97,12 @@ pub(crate) fn run(command: &WalletCommand, terminal: &Terminal) -> Result<Report
             if let Some(keyring) = &args.keyring {
                 body["keyring"] = json!(keyring);
             }
-            let answer = args.server.connect()?.post("/v1/wallets", body.to_string())?;
+            let answer = args.client.connect(terminal)?.post("/v1/wallets", body.to_string())?;
             one(answer, "POST /v1/wallets", style)
         }
-        WalletCommand::List(args) => list(&args.server.connect()?, style),
+        WalletCommand::List(args) => list(&args.client.connect(terminal)?, style),
         WalletCommand::Show(args) => {
-            let answer = args.server.connect()?.get(&format!("/v1/wallets/{}", args.wallet))?;
+            let answer = args.client.connect(terminal)?.get(&format!("/v1/wallets/{}", args.wallet))?;
             one(answer, "GET /v1/wallets/{wallet}", style)
         }
     }
@@ -173,7 +175,7 @@ impl Wallet {
 }
 
 /// A name or an id: nothing that would change the path of the request.
-fn parse_wallet(text: &str) -> Result<String, &'static str> {
+pub(crate) fn parse_wallet(text: &str) -> Result<String, &'static str> {
     if text.parse::<WalletName>().is_ok() || text.parse::<WalletId>().is_ok() {
         return Ok(text.to_owned());
     }

@@ -1,10 +1,16 @@
 //! One HTTP request at a time, with a bound on time and size.
+//!
+//! A [`Server`] asks plainly. With an [`Escort`], requests carry what it adds (a client's signature), and answers pass only
+//! if it lets them (an enclave's signature).
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
-use hyper::{Method, Request, Uri, header};
+use hyper::{
+    HeaderMap, Method, Request, Uri,
+    header::{self, HeaderName, HeaderValue},
+};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::{
     client::legacy::{
@@ -29,6 +35,62 @@ pub struct Server {
     https: bool,
     timeout: Duration,
     program: &'static str,
+    escort: Option<Box<dyn Escort>>,
+}
+
+/// What is asked, as the appliance gets it.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// In capital letters.
+    pub method: &'a str,
+    /// Without the query.
+    pub path: &'a str,
+    /// What follows the question mark, if there is one.
+    pub query: Option<&'a str>,
+    /// Empty if there is none.
+    pub body: &'a [u8],
+}
+
+/// What was answered, as it came. Nothing of it is proven.
+pub struct Answered {
+    /// The status code.
+    pub status: u16,
+    headers: HeaderMap,
+    /// The bytes.
+    pub body: Bytes,
+}
+
+/// Headers that go with a request: names in lower case, and values.
+pub type Headers = Vec<(&'static str, String)>;
+
+/// Whoever vouches for requests and checks answers.
+pub trait Escort {
+    /// The headers that this request gets besides the usual ones.
+    fn accompany(&self, asked: &Asked<'_>) -> Result<Headers, Failure>;
+
+    /// Refuses an answer to a request that went with these headers, or lets it pass.
+    fn inspect(&self, asked: &Asked<'_>, sent: &Headers, answered: &Answered) -> Result<(), Failure>;
+}
+
+impl Answered {
+    /// An answer that did not come from anywhere, to try an [`Escort`] with. Headers that cannot be are left out.
+    pub fn new(status: u16, headers: &[(&'static str, String)], body: impl Into<Bytes>) -> Self {
+        let value = |text: &String| HeaderValue::from_str(text).ok();
+        let headers = headers
+            .iter()
+            .filter_map(|(name, text)| Some((HeaderName::from_static(name), value(text)?)))
+            .collect();
+        Self { status, headers, body: body.into() }
+    }
+
+    /// The value of a header that is there once; `None` if it is not there, or more than once, or not in plain text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            _ => None,
+        }
+    }
 }
 
 /// Why there is no answer.
@@ -66,20 +128,43 @@ impl Server {
         {
             return Err(bad("must have neither a query nor a user name"));
         }
-        Ok(Self { base: url.trim_end_matches('/').to_owned(), https, timeout, program })
+        Ok(Self { base: url.trim_end_matches('/').to_owned(), https, timeout, program, escort: None })
+    }
+
+    /// The same appliance, asked under escort from now on.
+    pub fn escorted(self, escort: Box<dyn Escort>) -> Self {
+        Self { escort: Some(escort), ..self }
     }
 
     /// `GET path`.
     pub fn get(&self, path: &str) -> Result<Value, Failure> {
-        self.ask(&Method::GET, path, Bytes::new())
+        self.ask(&Method::GET, path, &Bytes::new())
     }
 
     /// `POST path` with a JSON body.
     pub fn post(&self, path: &str, body: impl Into<Bytes>) -> Result<Value, Failure> {
-        self.ask(&Method::POST, path, body.into())
+        self.ask(&Method::POST, path, &body.into())
     }
 
-    fn ask(&self, method: &Method, path: &str, body: Bytes) -> Result<Value, Failure> {
+    fn ask(&self, method: &Method, path: &str, body: &Bytes) -> Result<Value, Failure> {
+        let (bare, query) = path.split_once('?').map_or((path, None), |(bare, query)| (bare, Some(query)));
+        let asked = Asked { method: method.as_str(), path: bare, query, body };
+        let headers = self.escort.as_ref().map_or(Ok(Headers::new()), |escort| escort.accompany(&asked))?;
+        let answered = self.send(method, path, &headers, body.clone())?;
+        if let Some(escort) = &self.escort {
+            escort.inspect(&asked, &headers, &answered)?;
+        }
+        let status = answered.status;
+        if !(200..300).contains(&status) {
+            return Err(problem::failure(status, &answered.body));
+        }
+        serde_json::from_slice(&answered.body).map_err(|error| {
+            Failure::new(format!("the server's answer {status} to {method} {path} is not JSON: {error}"))
+                .hint("check --url: is it a Nitro Signer?")
+        })
+    }
+
+    fn send(&self, method: &Method, path: &str, headers: &Headers, body: Bytes) -> Result<Answered, Failure> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.base))
@@ -88,10 +173,13 @@ impl Server {
         if *method == Method::POST {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
         let request = request.body(Full::new(body)).map_err(Failure::usage)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::new)?;
-        let (status, body) = runtime.block_on(self.exchange(request)).map_err(|error| {
+        runtime.block_on(self.exchange(request)).map_err(|error| {
             let failure = Failure::new(format!("{}: {error}", clean(&self.base)));
             match error {
                 ExchangeError::Timeout(_) => {
@@ -104,17 +192,10 @@ impl Server {
                 ExchangeError::Roots(_) => failure.hint("install the package ca-certificates"),
                 _ => failure,
             }
-        })?;
-        if !(200..300).contains(&status) {
-            return Err(problem::failure(status, &body));
-        }
-        serde_json::from_slice(&body).map_err(|error| {
-            Failure::new(format!("the server's answer {status} to {method} {path} is not JSON: {error}"))
-                .hint("check --url: is it a Nitro Signer?")
         })
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<(u16, Bytes), ExchangeError> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answered, ExchangeError> {
         let work = async {
             if !self.https {
                 return send(HttpConnector::new(), request).await;
@@ -145,7 +226,7 @@ pub fn read<T: DeserializeOwned>(answer: &Value, path: &str) -> Result<T, Failur
 async fn send<C: Connect + Clone + Send + Sync + 'static>(
     connector: C,
     request: Request<Full<Bytes>>,
-) -> Result<(u16, Bytes), ExchangeError> {
+) -> Result<Answered, ExchangeError> {
     let client = Client::builder(TokioExecutor::new()).build(connector);
     let response = client.request(request).await.map_err(|error| {
         let text = with_causes(&error);
@@ -156,15 +237,15 @@ async fn send<C: Connect + Clone + Send + Sync + 'static>(
             false => ExchangeError::Interrupted(text),
         }
     })?;
-    let status = response.status().as_u16();
-    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(|error| {
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, MAX_ANSWER).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {
             ExchangeError::TooLarge
         } else {
             ExchangeError::Interrupted(with_causes(&*error))
         }
     })?;
-    Ok((status, body.to_bytes()))
+    Ok(Answered { status: head.status.as_u16(), headers: head.headers, body: body.to_bytes() })
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {
@@ -211,6 +292,32 @@ mod tests {
             server(with_status("503 X", r#"{"code":"not_ready","detail":"booting"}"#)).get("/").unwrap_err();
         assert_eq!(refused.to_string(), "the server answered 503 not_ready: booting");
         assert!(server(with_status("200 OK", "hello")).get("/").is_err());
+    }
+
+    /// Adds a header, and lets pass what the server marks.
+    struct Marked;
+
+    impl Escort for Marked {
+        fn accompany(&self, asked: &Asked<'_>) -> Result<Headers, Failure> {
+            assert_eq!((asked.method, asked.path, asked.query), ("GET", "/a", Some("b=c")));
+            Ok(vec![("x-mark", "1".to_owned())])
+        }
+
+        fn inspect(&self, _: &Asked<'_>, sent: &Headers, answered: &Answered) -> Result<(), Failure> {
+            assert_eq!(sent.len(), 1);
+            answered.header("x-mark").map(|_| ()).ok_or_else(|| Failure::new("not marked"))
+        }
+    }
+
+    #[test]
+    fn an_escort_goes_both_ways() {
+        let ask = |mark: &str| {
+            let answer = format!("HTTP/1.1 200 OK\r\n{mark}content-length: 2\r\n\r\n{{}}");
+            server(answer.into_bytes()).escorted(Box::new(Marked)).get("/a?b=c")
+        };
+        assert!(ask("x-mark: 1\r\n").is_ok());
+        assert_eq!(ask("").unwrap_err().to_string(), "not marked");
+        assert_eq!(ask("x-mark: 1\r\nx-mark: 1\r\n").unwrap_err().to_string(), "not marked");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::{path::Path, str};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use ed25519_dalek::{SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use serde::{
     Deserialize as _,
     de::{IntoDeserializer as _, value::StrDeserializer},
@@ -36,7 +36,7 @@ pub struct AdminSecret(SigningKey);
 
 /// Why a file is not an admin key.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum KeyError {
+pub(crate) enum KeyError {
     /// No PEM block of the kind.
     #[error("not a PEM file with one {0}")]
     Pem(&'static str),
@@ -63,16 +63,7 @@ impl AdminSecret {
 
     /// Reads a key from a PEM file that nobody else can read.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        if files::others_can_read(path) {
-            return Err(Failure::new(format!(
-                "{} can be read by others, so it is no admin's key",
-                path.display()
-            ))
-            .hint(format!("chmod 600 {}, and ask who had access", path.display())));
-        }
-        // With room for all of it, so that no copy is left behind when the buffer grows.
-        let mut text = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE + 1));
-        files::read_into(path, MAX_KEY_FILE, &mut text)?;
+        let text = read_secret_file(path)?;
         Self::from_pem(&text).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
     }
 
@@ -103,13 +94,33 @@ impl AdminSecret {
         envelope.sign(&self.0)
     }
 
-    fn from_pem(text: &[u8]) -> Result<Self, KeyError> {
+    /// The signature of bytes that have a meaning of their own, such as a request's.
+    pub(crate) fn sign_bytes(&self, message: &[u8]) -> [u8; 64] {
+        self.0.sign(message).to_bytes()
+    }
+
+    pub(crate) fn from_pem(text: &[u8]) -> Result<Self, KeyError> {
         let mut der = Zeroizing::new([0; 48]);
         pem_body(text, PRIVATE, der.as_mut())?;
         let seed = der.strip_prefix(&PRIVATE_PREFIX).ok_or(KeyError::Encoding)?;
         let seed: &[u8; 32] = seed.try_into().map_err(|_| KeyError::Encoding)?;
         Ok(Self(SigningKey::from_bytes(seed)))
     }
+}
+
+/// Reads a file with a secret, which nobody but its owner can read. The buffer is wiped when dropped.
+pub fn read_secret_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    if files::others_can_read(path) {
+        return Err(Failure::new(format!(
+            "{} can be read by others, so what is in it is no secret",
+            path.display()
+        ))
+        .hint(format!("chmod 600 {}, and ask who had access", path.display())));
+    }
+    // With room for all of it, so that no copy is left behind when the buffer grows.
+    let mut text = Zeroizing::new(Vec::with_capacity(MAX_KEY_FILE + 1));
+    files::read_into(path, MAX_KEY_FILE, &mut text)?;
+    Ok(text)
 }
 
 /// An admin's public key as 64 hexadecimal digits.

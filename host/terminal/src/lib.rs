@@ -5,6 +5,7 @@
 //! before it is shown ([`clean`]). A command returns a [`Report`] or a [`Failure`], and nothing else
 //! prints; [`Terminal`] does, for people or, with `--json`, for programs.
 
+pub mod client_keys;
 pub mod envelope;
 mod failure;
 pub mod files;

@@ -2,13 +2,16 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, IsTerminal as _, Write as _},
+    io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _},
     process::ExitCode,
 };
 
 use serde_json::Value;
 
 use crate::Failure;
+
+/// The longest answer to a question, in bytes.
+const MAX_ANSWER: u64 = 64;
 
 /// What a command found, for people and for programs.
 pub struct Report {
@@ -28,6 +31,7 @@ impl Report {
 }
 
 /// Standard output and standard error.
+#[derive(Clone)]
 pub struct Terminal {
     json: bool,
     out: Style,
@@ -60,6 +64,22 @@ impl Terminal {
         if !self.json {
             eprint_line(text);
         }
+    }
+
+    /// Shows something on standard error and asks whether to go on. Whoever cannot be asked has not agreed: `otherwise` says
+    /// how to agree beforehand.
+    pub fn ask(&self, text: &str, question: &str, otherwise: &str) -> Result<bool, Failure> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Err(Failure::usage("nobody is at a terminal to be asked").hint(otherwise));
+        }
+        eprint_line(&format!("{text}\n\n{} [y/N] ", self.err.bold(question)));
+        let mut answer = String::new();
+        io::stdin()
+            .lock()
+            .take(MAX_ANSWER)
+            .read_line(&mut answer)
+            .map_err(|error| Failure::new(format!("cannot read standard input: {error}")))?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
     /// Prints the outcome.

@@ -47,9 +47,16 @@ fn message(status: u16, problem: &Problem) -> String {
 
 fn advice(problem: &Problem) -> Option<&'static str> {
     let advice = match problem.code.as_deref().unwrap_or_default() {
-        "policy_denied" => "the policy in force does not allow this: change its rules, sign it, and push it",
+        "policy_denied" => {
+            "the policy in force does not allow this (signerctl policy simulate says why): change its rules, sign it, push it"
+        }
         "limit_reached" => "wait until the window of the rule's limit has passed",
-        "unauthenticated" => "the policy in force names no client that may ask without a signature",
+        "unauthenticated" => {
+            "sign as a client of the policy in force (--client-key and --key-id, or --session), and check this machine's clock"
+        }
+        "approval_required" => {
+            "have the rule's approvers approve these very bytes for this path, client and policy: signerctl approve --help"
+        }
         "wallet_exists" => "the wallet is there already: signerctl wallet show NAME",
         "wallet_not_found" => "list the wallets: signerctl wallet list",
         "not_ready" => "the enclave is starting or has no policy yet: see signerctl status, then try again",

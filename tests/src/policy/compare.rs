@@ -127,6 +127,7 @@ fn query_of<'a>(
     Query {
         now: request.now.parse().expect("a time"),
         client,
+        role: None,
         operation: Operation::from_name(&request.operation).expect("an operation"),
         wallet: request.wallet.parse().expect("a wallet's id"),
         origin: if request.origin == "imported" { Origin::Imported } else { Origin::Hd },

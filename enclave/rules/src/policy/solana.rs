@@ -3,7 +3,7 @@
 use ruint::aliases::U256;
 
 use super::{
-    moves::{self, Move, Moved},
+    moves::{self, Holder, Move, Moved},
     scene::Scene,
     truth::{Each, Truth},
     value::{Parties, Set},
@@ -80,8 +80,9 @@ impl SolanaAtom {
             }
             Self::Recipients(parties) => each_move(facts, effect, |moved| {
                 Some(match moved.to {
-                    SolanaAccount::Static(key) => parties.judge(&key.address, scene.solana),
-                    SolanaAccount::Lookup { .. } => Truth::Unknown,
+                    Holder::Account(SolanaAccount::Static(key)) => parties.judge(&key.address, scene.solana),
+                    Holder::Account(SolanaAccount::Lookup { .. }) => Truth::Unknown,
+                    Holder::Address(address) => parties.judge(&address, scene.solana),
                 })
             }),
             Self::Lamports(range) => {
@@ -91,13 +92,14 @@ impl SolanaAtom {
                 Moved::Tokens { mint: Some(SolanaAccount::Static(key)), .. } => {
                     Some(mints.contains(&key.address).into())
                 }
-                Moved::Tokens { .. } => Some(Truth::Unknown),
+                Moved::Tokens { .. } | Moved::Control => Some(Truth::Unknown),
                 Moved::Lamports(_) | Moved::Remainder => None,
             }),
             Self::TokenAmount(range) => each_move(facts, effect, |moved| match moved.what {
                 Moved::Tokens { amount, .. } => {
                     Some(amount.map_or(Truth::Unknown, |amount| range.contains(U256::from(amount)).into()))
                 }
+                Moved::Control => Some(Truth::Unknown),
                 Moved::Lamports(_) | Moved::Remainder => None,
             }),
             Self::MaxFee(range) => range.contains(max_fee(facts)).into(),
@@ -107,11 +109,12 @@ impl SolanaAtom {
     }
 }
 
-/// The lamports that the system program moves; `None` if an instruction is not understood.
+/// The lamports that the system program moves; `None` if an instruction is not understood, or hands over control.
 pub(super) fn lamports(facts: &SolanaTransactionFacts) -> Option<U256> {
     let moved = facts.instructions.iter().map(|instruction| {
         Some(match moves::of(instruction.decoded.as_ref()?) {
             Some(Move { what: Moved::Lamports(lamports), .. }) => U256::from(lamports),
+            Some(Move { what: Moved::Control, .. }) => return None,
             _ => U256::ZERO,
         })
     });

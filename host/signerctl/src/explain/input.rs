@@ -9,11 +9,11 @@ use super::signed;
 use signer_terminal::{Failure, clean};
 
 /// What was given, and what it is taken for.
-pub(super) struct Given {
+pub(crate) struct Given {
     /// The operation.
-    pub(super) kind: String,
+    pub(crate) kind: String,
     /// Whether it is a signed transaction. Its members are those of the unsigned one.
-    pub(super) signed: bool,
+    pub(crate) signed: bool,
     request: Request,
 }
 
@@ -36,7 +36,7 @@ struct Request {
 
 impl Given {
     /// Tells the form of `text`. `kind` overrides what the form says.
-    pub(super) fn read(text: &str, kind: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) fn read(text: &str, kind: Option<&str>) -> Result<Self, Failure> {
         if text.starts_with('{') {
             return Self::json(text, kind);
         }
@@ -48,6 +48,26 @@ impl Given {
         }
         Err(Failure::usage("this is neither a JSON object nor 0x-hex nor base64")
             .hint("see signerctl explain --help for what can be explained"))
+    }
+
+    /// The requests that a text holds: the items of a batch, or one in any form.
+    pub(crate) fn read_all(text: &str, kind: Option<&str>) -> Result<Vec<Self>, Failure> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Batch<'a> {
+            #[serde(borrow)]
+            items: Vec<&'a RawValue>,
+        }
+        let items = match serde_json::from_str::<Batch<'_>>(text) {
+            Ok(batch) => batch.items,
+            Err(_) => return Ok(vec![Self::read(text, kind)?]),
+        };
+        items.iter().map(|item| Self::json(item.get(), kind)).collect()
+    }
+
+    /// The wallet that the request names, if it is an item of a batch.
+    pub(crate) fn wallet(&self) -> Option<&str> {
+        self.request.wallet.as_deref()
     }
 
     fn json(text: &str, kind: Option<&str>) -> Result<Self, Failure> {
@@ -90,7 +110,7 @@ impl Given {
     }
 
     /// The members that say what is signed.
-    pub(super) fn body(&self) -> SignBody<'_> {
+    pub(crate) fn body(&self) -> SignBody<'_> {
         let request = &self.request;
         SignBody {
             transaction: request.transaction.as_deref(),
@@ -105,7 +125,7 @@ impl Given {
     }
 
     /// Who is asked to sign, as far as the request says.
-    pub(super) fn asked(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn asked(&self) -> Vec<(&'static str, String)> {
         let request = &self.request;
         let given = [("wallet", &request.wallet), ("path", &request.path), ("address", &request.address)];
         given.into_iter().filter_map(|(label, value)| Some((label, clean(value.as_ref()?)))).collect()

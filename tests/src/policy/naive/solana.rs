@@ -27,10 +27,12 @@ pub(super) fn atom(name: &str, wanted: &Value, asked: &Asked<'_>) -> Truth {
         }
         "recipients" => asked.each(instructions().filter_map(|one| match &one["decoded"] {
             Value::Null => Some(Truth::Unknown),
-            decoded => destination(decoded).map(|account| match account["address"].as_str() {
-                Some(address) => asked.lists_solana(wanted, address),
-                None => Truth::Unknown,
-            }),
+            decoded => {
+                destination(decoded).map(|account| match account["address"].as_str().or(account.as_str()) {
+                    Some(address) => asked.lists_solana(wanted, address),
+                    None => Truth::Unknown,
+                })
+            }
         })),
         "lamports" => lamports(facts).map_or(Truth::Unknown, |sum| in_range(wanted, sum)),
         "mints" => asked.each(instructions().filter_map(|one| match token_movement(&one["decoded"]) {
@@ -54,12 +56,16 @@ pub(super) fn atom(name: &str, wanted: &Value, asked: &Asked<'_>) -> Truth {
     }
 }
 
-/// The lamports that system instructions move; `None` if there is an instruction that nobody understood.
+/// The lamports that system instructions move; `None` if there is an instruction that nobody understood, or that gives
+/// an account away.
 pub(super) fn lamports(facts: &Value) -> Option<U256> {
     let mut sum = U256::ZERO;
     for instruction in list(&facts["instructions"]) {
         let decoded = &instruction["decoded"];
         if decoded.is_null() {
+            return None;
+        }
+        if hands_over_control(decoded) {
             return None;
         }
         if decoded["program"] == "system" && !decoded["lamports"].is_null() {
@@ -101,6 +107,8 @@ fn destination(decoded: &Value) -> Option<&Value> {
         "system.create_account"
         | "system.create_account_with_seed"
         | "system.create_account_allow_prefund" => "account",
+        "system.assign" | "system.assign_with_seed" | "system.allocate_with_seed" => "owner",
+        "system.authorize_nonce_account" => "new_authority",
         "associated_token_account.recover_nested" => "destination",
         name => match name.strip_prefix("token.").or(name.strip_prefix("token_2022."))? {
             "transfer"
@@ -110,10 +118,24 @@ fn destination(decoded: &Value) -> Option<&Value> {
             | "withdraw_excess_lamports"
             | "unwrap_lamports" => "destination",
             "mint_to" | "mint_to_checked" => "account",
+            "approve" | "approve_checked" => "delegate",
+            "set_authority" if decoded["new_authority"].is_string() => "new_authority",
             _ => return None,
         },
     };
     Some(&decoded[member])
+}
+
+/// Whether somebody gets an account, and nobody can say what that is worth.
+fn hands_over_control(decoded: &Value) -> bool {
+    match name_of(decoded).as_str() {
+        "system.assign"
+        | "system.assign_with_seed"
+        | "system.allocate_with_seed"
+        | "system.authorize_nonce_account" => true,
+        "token.set_authority" | "token_2022.set_authority" => decoded["new_authority"].is_string(),
+        _ => false,
+    }
 }
 
 /// What an instruction does to tokens.
@@ -129,13 +151,22 @@ fn token_movement(decoded: &Value) -> Movement<'_> {
     if decoded.is_null() {
         return Movement::Unknown;
     }
+    if hands_over_control(decoded) {
+        return Movement::Unknown;
+    }
     let name = name_of(decoded);
     if name == "associated_token_account.recover_nested" {
         // All that is in the account, whatever that is.
         return Movement::Known(decoded["nested_mint"]["address"].as_str(), None);
     }
     match name.strip_prefix("token.").or(name.strip_prefix("token_2022.")).unwrap_or_default() {
-        "transfer" | "transfer_checked" | "transfer_checked_with_fee" | "mint_to" | "mint_to_checked" => {
+        "transfer"
+        | "transfer_checked"
+        | "transfer_checked_with_fee"
+        | "mint_to"
+        | "mint_to_checked"
+        | "approve"
+        | "approve_checked" => {
             Movement::Known(decoded["mint"]["address"].as_str(), Some(amount(&decoded["amount"])))
         }
         _ => Movement::None,

@@ -58,8 +58,8 @@ fn check_solana(rule: &Rule, lints: &mut Lints<'_>) {
     let counts = rule.limits.iter().any(|limit| !matches!(limit.most, Most::Count(_)));
     if (looks || counts) && when.is_none_or(|when| when.instructions.is_none()) {
         lints.warn(
-            "judges what is moved, and not by which instructions: approve, set_authority and assign move nothing and \
-             give accounts away all the same; name the \"instructions\" that it allows",
+            "judges what is moved, and not by which instructions: burn and revoke move nothing, and are allowed beside \
+             what is; name the \"instructions\" that it allows",
         );
     }
 }
