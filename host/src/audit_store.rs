@@ -119,7 +119,7 @@ impl AuditProgress {
             return;
         }
         if let Some(message) = &problem {
-            warn!(code = "audit_not_stored", "{message}");
+            warn!(code = "audit_not_stored", "{}", crate::enclave_events::escaped(message, 500));
         } else {
             info!(code = "audit_stored", "the audit log is stored again");
         }
@@ -147,8 +147,7 @@ impl AuditStore {
                         Next::Later
                     }
                     Err(error) => {
-                        let problem = error.to_string();
-                        self.progress.set_problem(Some(crate::enclave_events::escaped(&problem, 500)));
+                        self.progress.set_problem(Some(error.to_string()));
                         Next::Later
                     }
                 };

@@ -41,11 +41,15 @@ fn editor(account: &str) -> PrincipalSpec {
     PrincipalSpec::permanent("AKIAEDITOR", "editor-secret", &format!("arn:aws:iam::{account}:user/editor"))
 }
 
-fn open_to(account: &str) -> Value {
+/// The account's policy without its denials, and with its account allowed everything.
+fn open_to(world: &World, account: &str) -> Value {
     let root = format!("arn:aws:iam::{account}:root");
-    json!({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:*", "Resource": "*"},
-    ]})
+    let mut policy = world.stack.pinned_policy(account);
+    let statements = policy["Statement"].as_array_mut().expect("statements");
+    statements.retain(|statement| statement["Effect"] == "Allow");
+    statements
+        .push(json!({"Effect": "Allow", "Principal": {"AWS": root}, "Action": "kms:*", "Resource": "*"}));
+    policy
 }
 
 /// Calls `Decrypt` for a share's data key, without attestation.
@@ -68,7 +72,11 @@ async fn hostile_editor_of_one_account_gains_nothing() {
         let (mut world, host, fingerprint) = ready(PolicyCheck::Report).await;
         let (authority, keys) = (world.stack.configuration.authority, world.kms_keys());
         world.stack.kms.set_principal(editor(account));
-        world.stack.kms.set_key_policy(&keys[share][0], &open_to(account)).expect("it is the editor's");
+        world
+            .stack
+            .kms
+            .set_key_policy(&keys[share][0], &open_to(&world, account))
+            .expect("it is the editor's");
 
         let other = 1 - share;
         let refused = data_key(&world, &host, other, editor(account)).await;
@@ -109,12 +117,13 @@ async fn hostile_editor_of_one_account_is_noticed() {
     let (mut world, host, fingerprint) = ready(PolicyCheck::Enforce).await;
     let right = world.stack.pinned_policy(SECOND);
     let arn = world.kms_keys()[1][0].clone();
-    world.stack.kms.set_key_policy(&arn, &open_to(SECOND)).expect("it is the editor's");
+    world.stack.kms.set_key_policy(&arn, &open_to(&world, SECOND)).expect("it is the editor's");
     let mut host = world.reboot(host.store).await;
     let bundle = world.second_bundle(&fingerprint);
     assert_eq!(refusal(world.provision(&mut host, &bundle).await), RefusalCode::KmsFailed);
     let said = status(&mut host).await.problem.expect("a problem");
-    assert!(said.starts_with("kms_policy_refused: share 1, key 0"), "{said}");
+    let expected = "kms_policy_refused: share 1, key 0, statement 4: unattested_decrypt";
+    assert!(said.starts_with(expected), "{said}");
     world.stack.kms.set_key_policy(&arn, &right).expect("as it was");
     world.provision(&mut host, &bundle).await;
     assert_eq!(status(&mut host).await.phase.as_str(), "ready");

@@ -6,9 +6,9 @@ use serde_json::Value;
 use signer_rules::chain::Facts;
 use signer_rules::policy::{self, Policy, TokenAmounts};
 use signer_tests::policy::compare::{
-    Accounts, Request, bundle_of, by_reading, by_the_enclave, refused_beforehand,
+    Accounts, Request, at_once, bundle_of, by_reading, by_the_enclave, refused_beforehand,
 };
-use signer_tests::policy::generate::pair;
+use signer_tests::policy::generate::{Pair, pair};
 use signer_tests::policy::naive::{self, Amounts, Verdict};
 
 use crate::coverage::Coverage;
@@ -33,6 +33,7 @@ fn ten_thousand_random_policies_mean_the_same_to_both_evaluators() {
         if enclave != reading {
             panic!("{}", difference(seed, pair.bundle, &pair.request));
         }
+        assert_eq!(at_once(&policy, &pair.request), first(&enclave), "seed {seed}");
         if let Some(refusal) = refused_beforehand(&policy, &pair.request) {
             let allowed = matches!(enclave, Verdict::Candidates(_));
             assert!(!allowed, "seed {seed}: {refusal:?} beforehand, and then {enclave:?}");
@@ -45,6 +46,47 @@ fn ten_thousand_random_policies_mean_the_same_to_both_evaluators() {
         coverage.note(&pair.request.operation, &readings, &reading);
     }
     coverage.check();
+}
+
+/// Rules are found by client, operation and wallet. In a crowd none may be overlooked, and their order must stay.
+#[test]
+fn a_crowd_of_rules_means_the_same_to_both_evaluators() {
+    let (mut several, mut denied) = (0, 0);
+    for start in [10_000, 20_000, 30_000] {
+        let pairs: Vec<Pair> =
+            (start..start + 120).map(|seed| pair(first_seed().wrapping_add(seed))).collect();
+        let mut bundle = pairs[0].bundle.clone();
+        bundle["rules"] = crowd(&pairs);
+        let policy = Policy::new(&bundle_of(&bundle).expect("a bundle"));
+        for Pair { request, .. } in &pairs {
+            let enclave = by_the_enclave(&policy, request);
+            assert_eq!(enclave, by_reading(&bundle, request), "{start}: {request:#?}");
+            match enclave {
+                Verdict::Candidates(rules) if rules.len() > 1 => several += 1,
+                Verdict::DeniedBy(_) => denied += 1,
+                _ => {}
+            }
+        }
+    }
+    assert!(several >= 50 && denied >= 50, "{several} {denied}");
+}
+
+/// The rules of all pairs, but few of those that deny, or nothing would be left to allow.
+fn crowd(pairs: &[Pair]) -> Value {
+    let rules = pairs.iter().flat_map(|pair| pair.bundle["rules"].as_array().expect("rules").clone());
+    let kept = rules.enumerate().filter(|(index, rule)| rule["effect"] == "allow" || index % 12 == 0);
+    kept.map(|(index, mut rule)| {
+        rule["id"] = format!("r{index}").into();
+        rule
+    })
+    .collect()
+}
+
+fn first(verdict: &Verdict) -> Verdict {
+    match verdict {
+        Verdict::Candidates(rules) => Verdict::Candidates(rules[..1].to_vec()),
+        other => other.clone(),
+    }
 }
 
 /// What limits count, as the enclave does.

@@ -97,7 +97,8 @@ pub(super) async fn configuration(site: &Site, kms: &Kms, fingerprint: &str) -> 
     let arn = key_arn();
     attacker
         .run(&format!(
-            "config init --admin evil.pem --threshold 1 --share {arn} --kms-policy-check report --output config.json"
+            "config init --admin evil.pem --threshold 1 --kms-policy-check report --share {arn} \
+             --output config.json"
         ))
         .await?;
     attacker.run("config sign config.json --key evil.pem").await?;

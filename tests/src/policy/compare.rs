@@ -107,6 +107,12 @@ pub fn by_the_enclave(policy: &Policy, request: &Request) -> Verdict {
     }
 }
 
+/// What the enclave says without looking at anything that it remembers: a denial, or the first candidate.
+pub fn at_once(policy: &Policy, request: &Request) -> Verdict {
+    let client = request.client.parse().expect("a name");
+    verdict_of(&policy.decide(&query_of(request, &client, request.facts.as_ref())))
+}
+
 /// What the enclave would refuse before it has looked at what would be signed.
 pub fn refused_beforehand(policy: &Policy, request: &Request) -> Option<Verdict> {
     let client = request.client.parse().expect("a name");

@@ -164,14 +164,14 @@ fn of_metadata(state: &KeyState) -> Vec<DeviationCode> {
 }
 
 fn of_policy(document: &Document, key: &str, pins: &Pins) -> Vec<Deviation> {
+    let denials = Denials::of(document, key, pins);
     let mut found = Vec::new();
     for (statement, number) in document.statements().iter().zip(1..) {
         if statement.effect != Effect::Allow {
             continue;
         }
-        let denials = Denials { document, key, pins };
         let mut codes: Vec<DeviationCode> = Vec::new();
-        for code in of_allow(statement, &denials) {
+        for code in of_allow(statement, &denials, pins) {
             if !codes.contains(&code) {
                 codes.push(code);
             }
@@ -182,15 +182,16 @@ fn of_policy(document: &Document, key: &str, pins: &Pins) -> Vec<Deviation> {
 }
 
 /// Everything that a statement allows and must not.
-fn of_allow(statement: &Statement, denials: &Denials<'_>) -> Vec<DeviationCode> {
-    let own = Attestation::demanded_by(statement, denials.pins);
+fn of_allow(statement: &Statement, denials: &Denials, pins: &Pins) -> Vec<DeviationCode> {
+    let own = Attestation::demanded_by(statement, pins);
     let mut codes = Vec::new();
     for (action, unattested) in USE {
         if !statement.is_about(action) || denials.always(action) {
             continue;
         }
-        let image = own.image.or(denials.of_images(action));
-        let configuration = own.configuration.or(denials.of_configurations(action));
+        let denied = denials.others(action);
+        let image = own.image.or(denied.image);
+        let configuration = own.configuration.or(denied.configuration);
         codes.extend(match (image, configuration) {
             (Demand::Met, Demand::Met) => None,
             (Demand::Absent, Demand::Absent) => Some(unattested),
@@ -265,50 +266,64 @@ impl Attestation {
     }
 }
 
-/// What the policy denies to everyone.
-struct Denials<'a> {
-    document: &'a Document,
-    key: &'a str,
-    pins: &'a Pins,
+/// What the policy denies to everyone, operation by operation: found once, however many statements
+/// allow.
+struct Denials(Vec<Denied>);
+
+struct Denied {
+    action: &'static str,
+    /// Whatever comes with it.
+    always: bool,
+    /// What is demanded by denying all others.
+    others: Attestation,
 }
 
-impl<'a> Denials<'a> {
-    /// Whether an operation is denied whatever comes with it.
+impl Denials {
+    fn of(document: &Document, key: &str, pins: &Pins) -> Self {
+        let data = USE.iter().chain(&FORBIDDEN).map(|(action, _)| *action);
+        Self(data.chain([PUT_KEY_POLICY]).map(|action| Denied::of(document, key, pins, action)).collect())
+    }
+
     fn always(&self, action: &str) -> bool {
-        self.about(action).any(|statement| statement.conditions().next().is_none())
+        self.about(action).is_some_and(|denied| denied.always)
     }
 
-    /// What is demanded of the image by denying all others.
-    fn of_images(&self, action: &str) -> Demand {
-        self.demanded(action, &of_image)
+    fn others(&self, action: &str) -> Attestation {
+        let nothing = Attestation { image: Demand::Absent, configuration: Demand::Absent };
+        self.about(action).map_or(nothing, |denied| denied.others)
     }
 
-    /// What is demanded of the configuration by denying all others.
-    fn of_configurations(&self, action: &str) -> Demand {
-        self.demanded(action, &|condition| of_configuration(condition, self.pins))
+    fn about(&self, action: &str) -> Option<&Denied> {
+        self.0.iter().find(|denied| denied.action == action)
     }
+}
 
-    /// A denial with several conditions needs all of them, so it does not deny what fails one.
-    fn demanded(&self, action: &str, test: &dyn Fn(&Condition<'_>) -> Demand) -> Demand {
-        let mut demand = Demand::Absent;
-        for statement in self.about(action) {
+impl Denied {
+    fn of(document: &Document, key: &str, pins: &Pins, action: &'static str) -> Self {
+        let mut others = Attestation { image: Demand::Absent, configuration: Demand::Absent };
+        let mut always = false;
+        for statement in document.statements() {
+            let applies = statement.effect == Effect::Deny
+                && statement.is_for_everyone()
+                && statement.covers_key(key)
+                && statement.is_about(action);
+            if !applies {
+                continue;
+            }
             let mut conditions = statement.conditions();
-            if let (Some(condition), None) = (conditions.next(), conditions.next())
-                && matches!(condition.operator, "StringNotEquals" | "StringNotEqualsIgnoreCase")
-            {
-                demand = demand.or(test(&condition));
+            match (conditions.next(), conditions.next()) {
+                (None, _) => always = true,
+                (Some(condition), None)
+                    if matches!(condition.operator, "StringNotEquals" | "StringNotEqualsIgnoreCase") =>
+                {
+                    others.image = others.image.or(of_image(&condition));
+                    others.configuration = others.configuration.or(of_configuration(&condition, pins));
+                }
+                // With several conditions it needs all of them, so it does not deny what fails one.
+                _ => {}
             }
         }
-        demand
-    }
-
-    fn about(&self, action: &str) -> impl Iterator<Item = &'a Statement> {
-        self.document.statements().iter().filter(move |statement| {
-            statement.effect == Effect::Deny
-                && statement.is_for_everyone()
-                && statement.covers_key(self.key)
-                && statement.is_about(action)
-        })
+        Self { action, always, others }
     }
 }
 

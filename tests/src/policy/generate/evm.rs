@@ -9,7 +9,8 @@ use super::world::CHAINS;
 pub(super) fn transaction(random: &mut Random) -> Value {
     let mut fields = json!({"nonce": random.below(3), "gas": random.pick(&[21_000, 100_000])});
     let price = *random.pick(&["1", "1000000000", "20000000000"]);
-    let kind = *random.pick(&["legacy", "eip2930", "eip1559", "eip1559", "eip1559", "eip4844", "eip7702"]);
+    let kind = *random
+        .pick(&["legacy", "eip2930", "eip1559", "eip1559", "eip1559", "eip4844", "eip7702", "eip7702"]);
     fields["chainId"] = json!(random.pick(&CHAINS));
     match kind {
         "legacy" => {

@@ -25,7 +25,7 @@ const TABLE: [u8; 32] = [0x7a; 32];
 
 pub(super) fn transaction(random: &mut Random) -> Value {
     let version = *random.pick(&["legacy", "v0", "v0", "v1"]);
-    let lookups = version == "v0" && random.percent(50);
+    let lookups = version == "v0" && random.percent(70);
     let mut instructions = Vec::new();
     if version != "v1" && random.percent(30) {
         // The chain refuses a kind that comes twice.
