@@ -187,7 +187,7 @@ async fn whatever_is_done_to_the_log_is_found() {
     next["requestParameters"]["encryptionContext"]["nitro-signer:head"] = json!(newest);
     last.push(next);
     let trail = stack.path("trail.json");
-    fs::write(&trail, last.iter().map(|event| format!("{event}\n")).collect::<String>()).unwrap();
+    fs::write(&trail, last.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")).unwrap();
     let trail = ["--cloudtrail", trail.to_str().unwrap()];
 
     for more in [&[][..], &trail] {

@@ -330,7 +330,7 @@ mod tests {
         let name = segment_name(&"0a".repeat(16), 1000);
         assert_eq!(name, format!("audit/{}/00000000000000001000", "0a".repeat(16)));
         assert!(signer_shared::object_name::is_valid(&segment_name(&"0a".repeat(16), u64::MAX)));
-        assert!(segment_name("a", 999) < name);
+        assert!(segment_name(&"0a".repeat(16), 999) < name);
     }
 
     #[tokio::test]

@@ -30,9 +30,7 @@ fn ten_thousand_random_policies_mean_the_same_to_both_evaluators() {
         let policy = Policy::new(&bundle);
         let (enclave, reading) =
             (by_the_enclave(&policy, &pair.request), by_reading(&pair.bundle, &pair.request));
-        if enclave != reading {
-            panic!("{}", difference(seed, pair.bundle, &pair.request));
-        }
+        assert!(enclave == reading, "{}", difference(seed, pair.bundle, &pair.request));
         assert_eq!(at_once(&policy, &pair.request), first(&enclave), "seed {seed}");
         if let Some(refusal) = refused_beforehand(&policy, &pair.request) {
             let allowed = matches!(enclave, Verdict::Candidates(_));

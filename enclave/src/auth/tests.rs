@@ -257,7 +257,7 @@ fn open(sessions: &SessionKeys, role: Option<&str>, lifetime_s: u64) -> (Secret<
         id: opened.id,
     };
     let peer = UnparsedPublicKey::new(&X25519, sessions.public_key().0);
-    let mac_key = agree(&private, &peer, CryptoError, |shared| {
+    let mac_key = agree(&private, peer, CryptoError, |shared| {
         derive(profile::SALT, &[shared], &Info::of_parts(info.info()))
     });
     (mac_key.unwrap(), opened)

@@ -40,7 +40,7 @@ pub enum Secret {
     /// A P-256 key.
     P256(Box<EcdsaKeyPair>),
     /// The MAC key of a session.
-    Session(hmac::Key),
+    Session(Box<hmac::Key>),
 }
 
 impl Client {
@@ -57,7 +57,7 @@ impl Client {
 
     /// A session: its ticket's id, the ticket itself, and its MAC key.
     pub fn session(id: &str, ticket: &str, mac_key: &[u8], authority: &str) -> Self {
-        let secret = Secret::Session(hmac::Key::new(hmac::HMAC_SHA256, mac_key));
+        let secret = Secret::Session(Box::new(hmac::Key::new(hmac::HMAC_SHA256, mac_key)));
         let mut client = Self::new(&format!("session:{id}"), authority, secret);
         client.headers.push(Header { name: "signer-session".to_owned(), value: ticket.to_owned() });
         client

@@ -157,7 +157,9 @@ fn name_of(decoded: &Value) -> Option<String> {
 fn addresses(random: &mut Random, right: &[&Value]) -> Value {
     let mut right = texts(right);
     if random.percent(50) {
-        right.iter_mut().for_each(|address| *address = address.to_lowercase());
+        for address in &mut right {
+            *address = address.to_lowercase();
+        }
     }
     near(random, &right, &ADDRESSES)
 }

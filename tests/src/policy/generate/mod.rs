@@ -99,7 +99,7 @@ const OPERATIONS: [&str; 22] = [
     "wallet.read",
 ];
 
-/// SplitMix64: small, and the same everywhere.
+/// `SplitMix64`: small, and the same everywhere.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 

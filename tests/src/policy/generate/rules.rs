@@ -44,17 +44,18 @@ fn rule(random: &mut Random, index: usize, request: &Request, facts: &Value) -> 
         operations.dedup();
     }
     if random.percent(25) {
-        rule["clients"] = near(random, &[request.client.clone()], &["backend", "bot", "desk", "auditor"]);
+        rule["clients"] =
+            near(random, std::slice::from_ref(&request.client), &["backend", "bot", "desk", "auditor"]);
     }
     if random.percent(15) {
         rule["roles"] = json!(distinct(random.some(&["payer", "trader", "reader"], 1, 2)));
     }
     if random.percent(20) {
         let pool = ["@hot", "@shared", WALLETS[0], WALLETS[2]];
-        rule["wallets"] = near(random, &[request.wallet.clone()], &pool);
+        rule["wallets"] = near(random, std::slice::from_ref(&request.wallet), &pool);
     }
     if random.percent(10) {
-        rule["origins"] = near(random, &[request.origin.clone()], &["hd", "imported"]);
+        rule["origins"] = near(random, std::slice::from_ref(&request.origin), &["hd", "imported"]);
     }
     let chains = ["evm.transaction", "evm.authorization", "evm.typed_data"];
     let of_chains = operations.iter().all(|operation| chains.contains(&operation.as_str()));

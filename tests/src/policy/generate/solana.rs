@@ -75,10 +75,9 @@ fn instruction(random: &mut Random, lookups: bool) -> Instruction {
     let program = address(random.pick::<&str>(&PROGRAMS));
     let data = match PROGRAMS.iter().position(|name| address(name) == program) {
         Some(0) => system(random),
-        Some(1) => return memo(random),
         Some(2 | 3) => token(random),
         Some(4) => random.pick(&[vec![], vec![0], vec![1], vec![2], vec![3]]).clone(),
-        Some(5 | 6) => return memo(random),
+        Some(1 | 5 | 6) => return memo(random),
         _ => vec![1, 2, 3],
     };
     let mut data = data;
@@ -142,7 +141,6 @@ fn system(random: &mut Random) -> Vec<u8> {
 /// Those about nonces take exactly their accounts.
 fn accounts_of_system(data: &[u8]) -> usize {
     match data[0] {
-        4 | 6 => 3,
         5 => 5,
         7 => 2,
         12 => 1,
@@ -159,7 +157,7 @@ fn token(random: &mut Random) -> Vec<u8> {
     let mut data = vec![number];
     match number {
         3 | 4 | 7 | 8 => data.extend(size),
-        12 | 13 | 14 | 15 => data.extend([&size[..], &[6]].concat()),
+        12..=15 => data.extend([&size[..], &[6]].concat()),
         26 => data.extend([&[1], &size[..], &[6], &1_u64.to_le_bytes()].concat()),
         6 => data.extend([&[2, 1], &key[..]].concat()),
         45 => data.extend([&[1], &size[..]].concat()),

@@ -106,10 +106,23 @@ fn datum(value: &DynSolValue) -> Datum {
     }
 }
 
-/// The words of a call whose arguments are all of one word, such as those of ERC-20.
-pub(super) fn words(facts: &Value, signature: &str) -> Option<Option<Vec<DynSolValue>>> {
+/// What call data is of a function whose arguments are all of one word, such as those of ERC-20.
+pub(super) enum Words {
+    /// A call of another function.
+    Other,
+    /// A call whose arguments cannot be.
+    Malformed,
+    /// The arguments.
+    Known(Vec<DynSolValue>),
+}
+
+/// The words of a call.
+pub(super) fn words(facts: &Value, signature: &str) -> Words {
     let function = function(signature);
-    arguments_of(facts, function.selector().0).map(|arguments| decode(&function, &arguments))
+    match arguments_of(facts, function.selector().0) {
+        None => Words::Other,
+        Some(arguments) => decode(&function, &arguments).map_or(Words::Malformed, Words::Known),
+    }
 }
 
 /// An address among decoded arguments.

@@ -3,7 +3,11 @@
 use ruint::aliases::U256;
 use serde_json::Value;
 
-use super::{Asked, Truth, abi, all, amount, in_range, list, names, text, truth};
+use super::{
+    Asked, Truth,
+    abi::{self, Words},
+    all, amount, in_range, list, names, text, truth,
+};
 
 /// Who may have how much of what.
 #[derive(Clone, Debug)]
@@ -84,8 +88,11 @@ const CALLS: [(&str, &str, usize, usize); 8] = [
 
 fn in_call(facts: &Value) -> Movements {
     for (kind, signature, recipient, size) in CALLS {
-        let Some(decoded) = abi::words(facts, signature) else { continue };
-        let Some(values) = decoded else { return Movements::Unknown };
+        let values = match abi::words(facts, signature) {
+            Words::Other => continue,
+            Words::Malformed => return Movements::Unknown,
+            Words::Known(values) => values,
+        };
         let amount = match values[size].as_bool() {
             Some(approved) => all_or_nothing(approved),
             None => abi::uint(&values, size),
