@@ -15,18 +15,19 @@ fn every_stage_signs_and_is_reported() {
     assert!(report["processors"].as_u64().is_some_and(|count| count > 0));
     assert_eq!(report["load_average"].as_array().map(Vec::len), Some(2));
     let stages = report["stages"].as_array().expect("stages");
-    let named = |kind: &str| -> Vec<(String, u64)> {
+    let named = |kind: &str| -> Vec<(String, String, u64)> {
         let of_kind = stages.iter().filter(|stage| stage["kind"] == kind);
         of_kind
             .map(|stage| {
                 (
+                    stage["auth"].as_str().unwrap_or_default().to_owned(),
                     stage["name"].as_str().unwrap_or_default().to_owned(),
                     stage["connections"].as_u64().unwrap_or(99),
                 )
             })
             .collect()
     };
-    let mut expected: Vec<(String, u64)> = [
+    let mut expected: Vec<(String, String, u64)> = [
         ("bare", 0),
         ("in process", 0),
         ("unix socket", 1),
@@ -38,11 +39,15 @@ fn every_stage_signs_and_is_reported() {
         ("http batch", 1),
         ("http json-rpc", 8),
     ]
-    .map(|(name, connections)| (name.to_owned(), connections))
+    .map(|(name, connections)| ("none".to_owned(), name.to_owned(), connections))
     .into();
+    let solana = expected[..9].to_vec();
+    for auth in ["session", "ed25519", "p-256"] {
+        let signed = [("unix socket", 1), ("http", 1), ("http", 64)];
+        expected.extend(signed.map(|(name, connections)| (auth.to_owned(), name.to_owned(), connections)));
+    }
     assert_eq!(named("evm.transaction"), expected);
-    expected.pop();
-    assert_eq!(named("solana.transaction"), expected);
+    assert_eq!(named("solana.transaction"), solana);
     for stage in stages {
         let count = |name: &str| stage[name].as_u64().unwrap_or_else(|| panic!("{name}: {stage}"));
         assert!(count("signatures") > 0 && count("verified") > 0 && count("errors") == 0, "{stage}");

@@ -14,7 +14,7 @@ use std::{
 use serde_json::Value;
 use signer_tests::stack;
 
-const STEPS: [&str; 13] = [
+const STEPS: [&str; 16] = [
     "kms",
     "enclave",
     "keyring",
@@ -25,9 +25,26 @@ const STEPS: [&str; 13] = [
     "evm",
     "solana",
     "denied",
+    "forged",
+    "session",
     "restart",
+    "audit",
     "attest",
     "ready",
+];
+
+/// What is refused, and the rule that the answer names.
+const DENIED: [(u16, &str, Option<&str>); 10] = [
+    (403, "policy_denied", Some("contract-creation")),
+    (403, "policy_denied", Some("sanctioned")),
+    (403, "policy_denied", Some("token-approvals")),
+    (403, "policy_denied", None),
+    (403, "policy_denied", None),
+    (403, "policy_denied", None),
+    (403, "policy_denied", None),
+    (403, "limit_reached", Some("payouts")),
+    (403, "approval_required", Some("large-payouts")),
+    (409, "nonce_conflict", Some("payouts")),
 ];
 
 /// For everything to stop after SIGTERM.
@@ -48,7 +65,10 @@ async fn every_step_is_as_it_must_be() {
         evm,
         solana,
         denied,
+        forged,
+        session,
         restart,
+        audit,
         attest,
         ready,
     ] = &steps;
@@ -66,20 +86,37 @@ async fn every_step_is_as_it_must_be() {
     assert_ne!(configuration["pcr16"], enclave["pcr16"]);
     assert_eq!(evm["recovered"], wallet["evm"]);
     assert_eq!(solana["signer"], wallet["solana"]);
-    assert_eq!((&denied["status"], &denied["code"]), (&403.into(), &"policy_denied".into()));
+    let refused: Vec<(u16, &str, Option<&str>)> = denied["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let status = one["status"].as_u64().and_then(|status| status.try_into().ok()).unwrap_or_default();
+            (status, one["code"].as_str().unwrap_or_default(), one["rule"].as_str())
+        })
+        .collect();
+    assert_eq!(refused, DENIED);
+    assert_eq!(denied["approvers"], serde_json::json!(["alice", "bob"]));
+    assert!(denied["approved"].is_string(), "{denied}");
+    assert_eq!(forged["refused"].as_array().map(Vec::len), Some(4));
+    assert_eq!(session["transaction_hash"], evm["transaction_hash"]);
     assert_eq!(restart["address"], wallet["evm"]);
     assert!(restart["refusals_503"].as_u64() > Some(0), "{restart}");
+    assert_eq!((&audit["outcome"], &audit["boots"]), (&"holds".into(), &2.into()));
+    assert!(audit["records"].as_u64() > Some(10) && audit["problem"].is_string(), "{audit}");
     assert_eq!((&attest["verdict"], &attest["emulated"]), (&"match".into(), &true.into()));
     assert_eq!(ready["wallet"], wallet["wallet"]);
 
-    let lines: Vec<&str> =
-        ready["curl"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
-    let [wallets, signed, attestation] =
-        answers(&lines, ready["url"].as_str().unwrap()).await.try_into().unwrap();
-    assert_eq!(wallets["wallets"][0]["id"], wallet["wallet"]);
-    assert_eq!(signed["address"], wallet["evm"]);
-    assert_eq!(signed["signed_transaction"], evm["signed_transaction"]);
+    let lines = commands(ready);
+    let [setting, show, sign, prove] = [0, 1, 2, 3].map(|index| lines[index].as_str());
+    let by_signerctl = |line: &str| by_shell(&format!("{setting}\n{line}"));
+    assert!(by_signerctl(show).contains(wallet["evm"].as_str().unwrap()));
+    assert!(by_signerctl(sign).contains(evm["signed_transaction"].as_str().unwrap()));
+    assert!(by_signerctl(prove).contains("Everything matches"));
+    let url = ready["url"].as_str().unwrap();
+    let [attestation, status] = answers(&lines[4..], url).await.try_into().unwrap();
     assert_eq!(attestation["boot_id"], attest["boot_id"]);
+    assert_eq!(status["enclave"]["boot_id"], attest["boot_id"]);
 
     let running = descendants(demo.child.id());
     assert_eq!(running.len(), 3, "KMS, enclave and host: {running:?}");
@@ -87,6 +124,21 @@ async fn every_step_is_as_it_must_be() {
     for id in running {
         assert!(!is_running(id), "process {id} is left");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_open_no_client_needs_a_key() {
+    let mut demo = Demo::start("c", &["--json", "--open", "--listen", "127.0.0.1:0"]);
+    let steps: Vec<Value> =
+        STEPS[..15].iter().chain(&["open", "ready"]).map(|name| demo.step(name)).collect();
+    let (evm, attest, ready) = (&steps[7], &steps[14], &steps[16]);
+    let lines = commands(ready);
+    let url = ready["url"].as_str().unwrap();
+    let [wallets, signed, attestation] = answers(&lines, url).await.try_into().unwrap();
+    assert_eq!(wallets["wallets"][0]["id"], ready["wallet"]);
+    assert_eq!(signed["signed_transaction"], evm["signed_transaction"]);
+    assert_eq!(attestation["boot_id"], attest["boot_id"]);
+    demo.stop();
 }
 
 #[test]
@@ -190,8 +242,14 @@ fn demo(arguments: &[&str]) -> Command {
     command
 }
 
+/// The lines that can be tried.
+fn commands(ready: &Value) -> Vec<String> {
+    let lines = ready["commands"].as_array().unwrap();
+    lines.iter().map(|line| line.as_str().unwrap().to_owned()).collect()
+}
+
 /// What the printed lines answer, by a shell and curl, or by the same requests without them.
-async fn answers(lines: &[&str], url: &str) -> Vec<Value> {
+async fn answers(lines: &[String], url: &str) -> Vec<Value> {
     let curl = Command::new("curl").arg("--version").output().is_ok_and(|output| output.status.success());
     if !curl {
         println!("curl is not installed: the same requests are sent without it");
@@ -199,15 +257,19 @@ async fn answers(lines: &[&str], url: &str) -> Vec<Value> {
     let mut answers = Vec::new();
     for line in lines {
         println!("{line}");
-        answers.push(if curl { by_shell(line) } else { by_hand(line, url).await });
+        answers.push(if curl {
+            serde_json::from_str(&by_shell(line)).unwrap_or_else(|error| panic!("{line}: {error}"))
+        } else {
+            by_hand(line, url).await
+        });
     }
     answers
 }
 
-fn by_shell(line: &str) -> Value {
-    let output = Command::new("sh").args(["-c", line]).output().unwrap();
-    assert!(output.status.success(), "{line}: {output:?}");
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{line}: {error}: {output:?}"))
+fn by_shell(script: &str) -> String {
+    let output = Command::new("sh").args(["-c", script]).output().unwrap();
+    assert!(output.status.success(), "{script}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 async fn by_hand(line: &str, url: &str) -> Value {

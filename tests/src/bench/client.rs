@@ -3,6 +3,7 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
+use signer_shared::message::Header;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -55,25 +56,31 @@ impl Target {
 
 impl Connection {
     /// Sends a request; returns the answer's status and body.
-    pub(super) async fn ask(&mut self, work: &Work, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+    pub(super) async fn ask(
+        &mut self,
+        work: &Work,
+        headers: &[Header],
+        body: &[u8],
+    ) -> io::Result<(u16, Vec<u8>)> {
         match self {
             Self::Socket(host) => {
-                let response = host.api("POST", &work.path(), body).await?;
+                let response = host.api_with("POST", &work.path(), headers, body).await?;
                 Ok((response.status, response.body.into_vec()))
             }
-            Self::Http(connection) => connection.ask(&work.path(), body).await,
+            Self::Http(connection) => connection.ask(&work.path(), headers, body).await,
         }
     }
 }
 
 impl HttpConnection {
-    async fn ask(&mut self, path: &str, body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
-        let mut request = format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-            self.host,
-            body.len()
-        )
-        .into_bytes();
+    async fn ask(&mut self, path: &str, headers: &[Header], body: &[u8]) -> io::Result<(u16, Vec<u8>)> {
+        let mut request =
+            format!("POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {}\r\n", self.host, body.len())
+                .into_bytes();
+        for Header { name, value } in headers {
+            request.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+        }
+        request.extend_from_slice(b"\r\n");
         request.extend_from_slice(body);
         self.stream.write_all(&request).await?;
         self.buffer.clear();

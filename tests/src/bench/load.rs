@@ -13,14 +13,18 @@ use tokio::{
     time::{sleep, sleep_until},
 };
 
+use signer_shared::message::Header;
+
 use super::{
     Error,
+    auth::Auth,
     client::Target,
     cpu::{CpuTimes, Processes},
     kind::{Checks, Work},
     latency::Latencies,
     report::Measurement,
 };
+use crate::stack::Client;
 
 /// Connections have to be opened, and the wallet's key derived, before anything is measured.
 const LONGEST_WARM_UP: Duration = Duration::from_millis(500);
@@ -44,6 +48,9 @@ pub(super) struct Load {
     pub(super) target: Target,
     pub(super) connections: usize,
     pub(super) work: Work,
+    pub(super) auth: Auth,
+    /// Who signs the requests, if somebody does.
+    pub(super) client: Option<Arc<Client>>,
     pub(super) pace: Pace,
     pub(super) seconds: Duration,
     pub(super) processes: Processes,
@@ -55,6 +62,13 @@ struct Seen {
     latencies: Latencies,
     signatures: u64,
     checks: Checks,
+}
+
+/// What one connection asks, where, and as whom.
+struct Asking {
+    target: Target,
+    work: Work,
+    client: Option<Arc<Client>>,
 }
 
 /// The requests of one connection at a given pace.
@@ -81,7 +95,8 @@ impl Load {
         let (verified, errors, first) = seen.checks.verify(&self.work);
         let (name, kind) = (self.name, self.work.kind);
         let measured = Measurement::of_appliance(name, kind, seen.signatures, elapsed, cpu, seen.latencies)
-            .with_connections(self.connections);
+            .with_connections(self.connections)
+            .with_auth(self.auth);
         Ok(measured.with_checks(verified, errors, first))
     }
 
@@ -93,7 +108,9 @@ impl Load {
             let turns =
                 self.pause().map(|pause| Turns { pause, next: Instant::now() + pause.mul_f64(share) });
             let first = index as u64 * NUMBERS;
-            clients.spawn(ask(self.target.clone(), self.work.clone(), window.clone(), first, turns));
+            let asking =
+                Asking { target: self.target.clone(), work: self.work.clone(), client: self.client.clone() };
+            clients.spawn(ask(asking, window.clone(), first, turns));
         }
         sleep(LONGEST_WARM_UP.min(self.seconds)).await;
         let (before, start) = (self.processes.read()?, Instant::now());
@@ -125,7 +142,8 @@ impl Load {
 }
 
 /// Asks until the window is over; what is answered while it is open counts.
-async fn ask(target: Target, work: Work, window: Arc<Window>, first: u64, mut turns: Option<Turns>) -> Seen {
+async fn ask(asking: Asking, window: Arc<Window>, first: u64, mut turns: Option<Turns>) -> Seen {
+    let Asking { target, work, client } = asking;
     let mut seen = Seen::default();
     let mut connection = match target.open().await {
         Ok(connection) => connection,
@@ -139,11 +157,13 @@ async fn ask(target: Target, work: Work, window: Arc<Window>, first: u64, mut tu
     while !window.over.load(Relaxed) {
         number += 1;
         let body = work.body(number);
+        // Before the clock runs: what the client's signature takes is the client's.
+        let headers = headers(client.as_deref(), &work.path(), &body);
         let asked = match turns.as_mut() {
             Some(turns) => turns.take().await,
             None => Instant::now(),
         };
-        match connection.ask(&work, &body).await {
+        match connection.ask(&work, &headers, &body).await {
             Ok((status, answer)) => {
                 if window.note() {
                     seen.latencies.add(asked.elapsed());
@@ -159,6 +179,14 @@ async fn ask(target: Target, work: Work, window: Arc<Window>, first: u64, mut tu
         }
     }
     seen
+}
+
+/// The headers of a request.
+fn headers(client: Option<&Client>, path: &str, body: &[u8]) -> Vec<Header> {
+    client.map_or_else(
+        || vec![Header { name: "content-type".to_owned(), value: "application/json".to_owned() }],
+        |client| client.sign("POST", path, body),
+    )
 }
 
 impl Window {

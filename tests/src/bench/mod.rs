@@ -2,9 +2,10 @@
 //!
 //! Every stage is measured in the same run on the same machine, so that ratios between stages mean
 //! something where times do not. Host, enclave and client are processes of their own, and their CPU
-//! is read apart. A stage that gets one answer other than a signature fails the run: times of errors
+//! is read apart; what a client's own signature takes is the client's. A stage that gets one answer other than a signature fails the run: times of errors
 //! are worth nothing.
 
+mod auth;
 mod bare;
 mod client;
 mod cpu;
@@ -20,10 +21,12 @@ use serde_json::json;
 use signer_rules::configuration::PolicyCheck;
 use tokio::task::spawn_blocking;
 
+pub use auth::Auth;
 pub use kind::Kind;
 pub use report::{Measurement, Report};
 
 use crate::stack::{KEYRING, Stack, StackOptions, Store, allow_everything, read_store};
+use auth::Clients;
 use client::Target;
 use cpu::Processes;
 use kind::{Form, Work};
@@ -38,6 +41,10 @@ const WALLET: &str = "bench";
 const HTTP_CONNECTIONS: [usize; 3] = [1, 8, 64];
 /// Connections straight to the enclave's socket.
 const SOCKET_CONNECTIONS: [usize; 2] = [1, 16];
+/// Connections over HTTP whose requests are signed: for latency, and for what it costs.
+const SIGNED_CONNECTIONS: [usize; 2] = [1, 64];
+/// The longest stage whose requests are signed: the enclave remembers 500,000 nonces for six minutes.
+const SIGNED_LIMIT: Duration = Duration::from_secs(10);
 
 /// What to measure.
 #[derive(Clone, Debug)]
@@ -60,6 +67,14 @@ pub async fn run(options: &Options, mut progress: impl FnMut(&str)) -> Result<Re
     Ok(report)
 }
 
+/// A stage of clients side by side.
+struct Stage {
+    name: &'static str,
+    target: Target,
+    connections: usize,
+    auth: Auth,
+}
+
 /// A running appliance with a wallet, and a second enclave in this process.
 struct Bench {
     stack: Stack,
@@ -69,6 +84,7 @@ struct Bench {
     store: Arc<Store>,
     /// The wallet's addresses.
     signer: kind::Signer,
+    clients: Clients,
 }
 
 impl Bench {
@@ -80,7 +96,9 @@ impl Bench {
         };
         let stack = Stack::start(options).await;
         let fingerprint = stack.create_keyring(KEYRING).await;
-        let bundle = stack.bundle(2, None, &[(KEYRING, &fingerprint)], &allow_everything());
+        let mut clients = Clients::new(&stack);
+        let mut bundle = stack.bundle(2, None, &[(KEYRING, &fingerprint)], &allow_everything());
+        bundle["clients"].as_array_mut().ok_or("no clients")?.extend(clients.entries()?);
         let bundle = stack.sign_bundle(&bundle);
         let pushed = stack.request("POST", "/v1/policy", bundle.as_bytes()).await?;
         if pushed.status != 202 {
@@ -89,13 +107,14 @@ impl Bench {
         stack.wait_for_phase("ready").await;
         let created = stack.post("/v1/wallets", &json!({"name": WALLET, "kind": "hd"})).await;
         let signer = kind::Signer::of_wallet(&created.json)?;
+        clients.open_session(&stack).await?;
         let service = in_process::Service::start(&stack, &bundle).await?;
         let processes = Processes {
             host: stack.host_id().ok_or("there is no host")?,
             enclave: stack.enclave_id().ok_or("there is no enclave")?,
         };
         let store = Arc::new(read_store(&stack.path("store")));
-        Ok(Self { stack, service, processes, store, signer })
+        Ok(Self { stack, service, processes, store, signer, clients })
     }
 
     async fn measure(
@@ -135,8 +154,31 @@ impl Bench {
         report.add(self.stage("http batch", self.http(), 1, &batch, Pace::Full, seconds).await?);
         if kind == Kind::EvmTransaction {
             progress(&format!("{kind}: JSON-RPC, 8 connections"));
-            let rpc = Work { form: Form::JsonRpc, ..single };
+            let rpc = Work { form: Form::JsonRpc, ..single.clone() };
             report.add(self.stage("http json-rpc", self.http(), 8, &rpc, Pace::Full, seconds).await?);
+            self.measure_signed(&single, seconds.min(SIGNED_LIMIT), report, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// What it costs to know who asks.
+    async fn measure_signed(
+        &self,
+        work: &Work,
+        seconds: Duration,
+        report: &mut Report,
+        progress: &mut impl FnMut(&str),
+    ) -> Result<(), Error> {
+        for auth in Auth::SIGNED {
+            progress(&format!("{}: Unix socket, 1 connection, requests signed: {auth}", work.kind));
+            let socket = Target::Socket(self.stack.enclave_socket(), self.store.clone());
+            let stage = Stage { name: "unix socket", target: socket, connections: 1, auth };
+            report.add(self.load(stage, work, Pace::Full, seconds).await?);
+            for connections in SIGNED_CONNECTIONS {
+                progress(&format!("{}: HTTP, {connections} connections, requests signed: {auth}", work.kind));
+                let stage = Stage { name: "http", target: self.http(), connections, auth };
+                report.add(self.load(stage, work, Pace::Full, seconds).await?);
+            }
         }
         Ok(())
     }
@@ -154,9 +196,20 @@ impl Bench {
         pace: Pace,
         seconds: Duration,
     ) -> Result<Measurement, Error> {
+        self.load(Stage { name, target, connections, auth: Auth::None }, work, pace, seconds).await
+    }
+
+    async fn load(
+        &self,
+        stage: Stage,
+        work: &Work,
+        pace: Pace,
+        seconds: Duration,
+    ) -> Result<Measurement, Error> {
+        let Stage { name, target, connections, auth } = stage;
+        let (work, client, processes) = (work.clone(), self.clients.of(auth), self.processes);
+        let load = Load { name, target, connections, work, auth, client, pace, seconds, processes };
         // One thread for all connections: the client must leave the machine to what is measured.
-        let load =
-            Load { name, target, connections, work: work.clone(), pace, seconds, processes: self.processes };
         spawn_blocking(move || load.run()).await?
     }
 }

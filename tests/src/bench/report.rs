@@ -5,6 +5,7 @@ use std::{fmt::Write as _, fs, thread, time::Duration};
 use serde::Serialize;
 
 use super::{
+    auth::Auth,
     cpu::CpuTimes,
     kind::Kind,
     latency::{Latencies, Percentiles},
@@ -36,6 +37,8 @@ pub struct Measurement {
     pub name: &'static str,
     /// What is signed.
     pub kind: Kind,
+    /// How requests prove who asks.
+    pub auth: Auth,
     /// Connections, each with one request at a time.
     pub connections: usize,
     /// Signatures within the time.
@@ -104,7 +107,11 @@ impl Report {
     }
 
     fn summary_of(&self, kind: Kind) -> Option<Summary> {
-        let stage = |name: &str| self.stages.iter().rfind(|stage| stage.kind == kind && stage.name == name);
+        let stage = |name: &str| {
+            let mut stages =
+                self.stages.iter().filter(|stage| stage.kind == kind && stage.auth == Auth::None);
+            stages.rfind(|stage| stage.name == name)
+        };
         let added = stage("http half load")?.latency_us.p99 - stage("bare")?.latency_us.p50;
         Some(Summary { kind, http_ratio: stage("http")?.ratio?, added_p99_ms: added / 1000.0 })
     }
@@ -128,7 +135,7 @@ impl Report {
         for kind in Kind::ALL.iter().filter(|kind| self.stages.iter().any(|stage| stage.kind == **kind)) {
             let _ = write!(
                 text,
-                "\n{kind}\n{:<16}{:>6}{:>10}  {:>8}{:>9}{:>9}{:>9}  {:>7}{:>8}{:>8}  {:>6}  {:>8}\n",
+                "\n{kind}\n{:<20}{:>6}{:>10}  {:>8}{:>9}{:>9}{:>9}  {:>7}{:>8}{:>8}  {:>6}  {:>8}\n",
                 "",
                 "conns",
                 "sigs/s",
@@ -201,6 +208,7 @@ impl Measurement {
         Self {
             name,
             kind,
+            auth: Auth::None,
             connections: 0,
             signatures,
             verified: 0,
@@ -217,19 +225,26 @@ impl Measurement {
         Self { connections, ..self }
     }
 
+    pub(super) fn with_auth(self, auth: Auth) -> Self {
+        Self { auth, ..self }
+    }
+
     pub(super) fn with_checks(self, verified: u64, errors: u64, first_error: Option<String>) -> Self {
         Self { verified, errors, first_error, ..self }
     }
 
     fn write_row(&self, text: &mut String) {
+        let name = match self.auth {
+            Auth::None => self.name.to_owned(),
+            auth => format!("{} {auth}", self.name),
+        };
         let micros = |cpu: Option<f64>| cpu.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.1}"));
         let connections = if self.connections == 0 { "-".to_owned() } else { self.connections.to_string() };
         let Percentiles { p50, p90, p99, p99_9 } = self.latency_us;
         let ratio = self.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
         let _ = writeln!(
             text,
-            "{:<16}{connections:>6}{:>10.0}  {p50:>8.0}{p90:>9.0}{p99:>9.0}{p99_9:>9.0}  {:>7}{:>8}{:>8}  {ratio:>6}  {:>8}",
-            self.name,
+            "{name:<20}{connections:>6}{:>10.0}  {p50:>8.0}{p90:>9.0}{p99:>9.0}{p99_9:>9.0}  {:>7}{:>8}{:>8}  {ratio:>6}  {:>8}",
             self.per_second,
             micros(self.cpu_us.host),
             micros(self.cpu_us.enclave),

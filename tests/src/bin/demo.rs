@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Parser;
-use signer_tests::demo::{self, Error, Report, Site};
+use signer_tests::demo::{self, Access, Error, Report, Site};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Where a local service is usually looked for.
@@ -35,6 +35,9 @@ struct Arguments {
     /// Run all steps, stop everything, and exit.
     #[arg(long)]
     once: bool,
+    /// In the end, let requests without a signature use the demo's wallet: for curl and JSON-RPC libraries.
+    #[arg(long)]
+    open: bool,
     /// One JSON object a step on standard output, for programs.
     #[arg(long)]
     json: bool,
@@ -70,8 +73,9 @@ async fn show(arguments: &Arguments, mut site: Site, listen: SocketAddr, mut sto
     let mut report = Report::new(arguments.json);
     report.say("Nitro Signer on this machine: real host, real signerctl, real enclave code.");
     report.say("Emulated: the Nitro Secure Module and KMS. Nothing here is signed by AWS.\n");
+    let access = if arguments.open { Access::Open } else { Access::Keys };
     let outcome = tokio::select! {
-        outcome = demo::run(&site, &mut report, listen) => outcome,
+        outcome = demo::run(&site, &mut report, listen, access) => outcome,
         () = stop.requested() => {
             report.say("Interrupted.");
             return ExitCode::from(INTERRUPTED);

@@ -11,13 +11,15 @@ use std::{
 use serde_json::Value;
 use tokio::time::sleep;
 
-use signer_shared::address::port;
+use signer_shared::{address::port, message::Header};
 
 use super::{
     Error, Site,
     guest::{Guest, Started},
     instance_role::{self, REGION},
     kms::{Kms, start_apart},
+    policy::{KEY_FILE, KEY_ID},
+    setup::ROOT,
 };
 use crate::stack::{Process, Reply, binary, request};
 
@@ -98,6 +100,21 @@ impl Appliance {
         format!("http://{}", self.address)
     }
 
+    /// The flags with which `signerctl` believes its answers, in the operator's folder.
+    pub(super) fn proof(&self) -> String {
+        let checked = if self.guest.proves_itself() {
+            format!("--measurements eif.json --root {ROOT}")
+        } else {
+            "--unverified".to_owned()
+        };
+        format!("--config config.json {checked}")
+    }
+
+    /// The flags with which `signerctl` asks it as the client, in the operator's folder.
+    pub(super) fn as_client(&self) -> String {
+        format!("--url {} --client-key {KEY_FILE} --key-id {KEY_ID} {}", self.url(), self.proof())
+    }
+
     /// The longest that anything is waited for.
     pub(super) fn patience(&self) -> Duration {
         self.guest.patience()
@@ -113,10 +130,23 @@ impl Appliance {
         Ok(request(&self.address, "GET", path, &[], b"").await?)
     }
 
-    /// A POST of JSON.
+    /// A POST of JSON that nobody signed.
     pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Reply, Error> {
         let headers = [("content-type", "application/json")];
         Ok(request(&self.address, "POST", path, &headers, body.to_string().as_bytes()).await?)
+    }
+
+    /// A request with headers of the caller's.
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[Header],
+        body: &[u8],
+    ) -> Result<Reply, Error> {
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|header| (header.name.as_str(), header.value.as_str())).collect();
+        Ok(request(&self.address, method, path, &headers, body).await?)
     }
 
     /// Waits until the enclave is in a phase. Returns the host's status.

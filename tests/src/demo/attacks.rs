@@ -56,7 +56,7 @@ pub(super) async fn unattested(site: &Site, kms: &Kms, appliance: &Appliance) ->
     Ok(((), shown))
 }
 
-/// Another image, one byte apart, with everything that the genuine one has.
+/// Another image, one byte apart, with a copy of everything that the genuine one has.
 pub(super) async fn changed_image(site: &Site, kms: &Kms) -> Result<((), Shown), Error> {
     let genuine = binary("emulated-enclave");
     let changed = site.folder("changed")?.join("emulated-enclave");
@@ -72,7 +72,7 @@ pub(super) async fn changed_image(site: &Site, kms: &Kms) -> Result<((), Shown),
         guest: Guest::process(site, changed),
         configuration: operator.path("config.json"),
         policy: operator.path("policy-2.json"),
-        store: site.store(),
+        store: site.copy_of_store("changed")?,
         listen: ([127, 0, 0, 1], 0).into(),
     };
     let refused = refused_by_kms(site, kms, plan).await?;
@@ -90,7 +90,7 @@ pub(super) async fn changed_image(site: &Site, kms: &Kms) -> Result<((), Shown),
     Ok(((), shown))
 }
 
-/// The genuine image, under admins of the attacker's.
+/// The genuine image, under admins of the attacker's, who tell the enclave not to judge the key itself.
 pub(super) async fn configuration(site: &Site, kms: &Kms, fingerprint: &str) -> Result<((), Shown), Error> {
     let attacker = site.attacker()?;
     attacker.run("keygen --output evil.pem").await?;

@@ -70,6 +70,11 @@ impl Guest {
         }
     }
 
+    /// Whether its attestation documents are signed: QEMU's are not.
+    pub(super) fn proves_itself(&self) -> bool {
+        matches!(self, Self::Process { .. })
+    }
+
     /// The longest that anything is waited for. Without hardware virtualisation, code of a machine runs some twenty times
     /// slower.
     pub(super) fn patience(&self) -> Duration {

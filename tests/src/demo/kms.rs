@@ -87,6 +87,11 @@ impl Kms {
         sdk_client(self.address, &self.root, instance_role::credentials(), REGION)
     }
 
+    /// The file that has every call, one a line.
+    pub(super) fn trail(&self) -> &Path {
+        &self.trail
+    }
+
     /// Calls that were refused so far, oldest first.
     pub(super) fn refusals(&self) -> Vec<Value> {
         let trail = fs::read_to_string(&self.trail).unwrap_or_default();

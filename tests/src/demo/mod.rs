@@ -6,11 +6,16 @@
 
 mod appliance;
 mod attacks;
+mod audit;
+mod authentication;
+mod backend;
+mod denied;
 pub(crate) mod evm;
 mod guest;
 mod instance_role;
 mod kms;
 mod operator;
+mod policy;
 mod proof;
 pub mod qemu;
 mod report;
@@ -40,8 +45,22 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 /// As systemd's `RestartSec`, whose default is this.
 const RESTART_DELAY: Duration = Duration::from_millis(100);
 
+/// Whether requests without a signature are anybody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Every client has a key.
+    Keys,
+    /// In the end there is a client without one, for the demo's wallet.
+    Open,
+}
+
 /// Runs every step. Returns what then runs, until it is dropped.
-pub async fn run(site: &Site, report: &mut Report, listen: SocketAddr) -> Result<Running, Failed> {
+pub async fn run(
+    site: &Site,
+    report: &mut Report,
+    listen: SocketAddr,
+    access: Access,
+) -> Result<Running, Failed> {
     let program = binary("emulated-enclave");
     let kms = report
         .step("kms", async { setup::kms(site, &setup::measurements(&program)?, Documents::Signed).await });
@@ -55,13 +74,19 @@ pub async fn run(site: &Site, report: &mut Report, listen: SocketAddr) -> Result
     report.step("refused_configuration", attacks::configuration(site, &kms, &keyring)).await?;
 
     let wallet = report.step("wallet", signing::wallet(site, &appliance)).await?;
-    report.step("evm", signing::evm(&appliance, &wallet)).await?;
-    report.step("solana", signing::solana(&appliance, &wallet)).await?;
-    report.step("denied", signing::denied(&appliance, &wallet)).await?;
-    report.step("restart", signing::restart(&mut appliance, &wallet)).await?;
+    report.step("evm", signing::evm(site, &appliance, &wallet)).await?;
+    report.step("solana", signing::solana(site, &appliance, &wallet)).await?;
+    report.step("denied", denied::denied(site, &appliance, &wallet)).await?;
+    report.step("forged", authentication::forged(site, &appliance)).await?;
+    report.step("session", authentication::session(site, &appliance, &wallet)).await?;
+    report.step("restart", signing::restart(site, &mut appliance, &wallet)).await?;
+    report.step("audit", audit::audit(site, &kms, &appliance)).await?;
     report.step("attest", proof::attest(site, &appliance)).await?;
 
-    report.step("ready", proof::ready(&appliance, &wallet)).await?;
+    if access == Access::Open {
+        report.step("open", setup::open(site, &appliance, &wallet, &keyring)).await?;
+    }
+    report.step("ready", proof::ready(site, &appliance, &wallet, access)).await?;
     Ok(Running { appliance, wallet, _kms: kms })
 }
 

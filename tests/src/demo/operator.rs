@@ -41,8 +41,19 @@ impl Operator {
         self.run_words(&words).await
     }
 
+    /// Runs a command that may find something wrong. Returns its exit status and what it says.
+    pub(super) async fn attempt(&self, command: &str) -> Result<(Option<i32>, Value), Error> {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let output = self.output(&words).await?;
+        Ok((output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default()))
+    }
+
     /// Runs a command that must succeed.
     async fn run_words(&self, words: &[&str]) -> Result<Value, Error> {
+        outcome(words, &self.output(words).await?)
+    }
+
+    async fn output(&self, words: &[&str]) -> Result<Output, Error> {
         if self.verbose {
             report::show_command(self.who, words);
         }
@@ -55,7 +66,7 @@ impl Operator {
             .kill_on_drop(true)
             .output()
             .await?;
-        outcome(words, &output)
+        Ok(output)
     }
 }
 

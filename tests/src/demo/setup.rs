@@ -11,14 +11,15 @@ use super::{
     instance_role::{ACCOUNT, ROLE},
     kms::{Documents, Kms, key_arn},
     operator::{read_json, text},
+    policy::{self, APPROVERS, CHAIN, KEY_FILE, KEY_ID, OPEN},
     report::Shown,
+    signing::{self, Wallet},
 };
 
-/// The chains that the rules allow: Ethereum and its test network.
-pub(super) const CHAIN: u64 = 1;
-const TEST_CHAIN: u64 = 11_155_111;
 /// The keyring's name.
 pub(super) const KEYRING: &str = "default";
+/// The root of attestation documents, as the operator's folder has it.
+pub(super) const ROOT: &str = "../aws/attestation-root.pem";
 
 /// Three admins, a configuration that two of them signed, and a KMS whose key is for it alone.
 ///
@@ -107,11 +108,10 @@ pub(super) async fn enclave(
 pub(super) async fn keyring(site: &Site, appliance: &Appliance) -> Result<(String, Shown), Error> {
     let operator = site.operator()?;
     let url = appliance.url();
-    let root = "../aws/attestation-root.pem";
     let created = operator
         .run(&format!(
             "keyring create --url {url} --config config.json --keyring {KEYRING} --key admin-1.pem \
-             --key admin-2.pem --measurements eif.json --root {root}"
+             --key admin-2.pem --measurements eif.json --root {ROOT}"
         ))
         .await?;
     let fingerprint = text(&created, "/keyring/fingerprint")?.to_owned();
@@ -131,22 +131,68 @@ pub(super) async fn keyring(site: &Site, appliance: &Appliance) -> Result<(Strin
     Ok((fingerprint, shown))
 }
 
-/// A policy that names the keyring by its fingerprint, signed and pushed.
+/// The keys of the client and of those who approve, and a policy that names them and the keyring, signed and pushed.
 pub(super) async fn adopt(site: &Site, appliance: &Appliance, fingerprint: &str) -> Result<(), Error> {
     let operator = site.operator()?;
-    operator.write("rules.json", &format!("{:#}", rules()))?;
+    let key = operator.run(&format!("policy keygen --id {KEY_ID} --output {KEY_FILE}")).await?;
+    let mut approvers = Vec::new();
+    for name in APPROVERS {
+        let key = operator.run(&format!("policy keygen --approver --id {name} --output {name}.pem")).await?;
+        approvers.push(key["entry"].clone());
+    }
+    operator.write("clients.json", &format!("{:#}", policy::clients(&key["entry"])))?;
+    operator.write("approvers.json", &format!("{:#}", Value::from(approvers)))?;
+    push(site, appliance, 2, fingerprint, &policy::rules(), "").await
+}
+
+/// Lets whoever reaches the appliance use the demo's wallet, for clients that sign no requests.
+pub(super) async fn open(
+    site: &Site,
+    appliance: &Appliance,
+    wallet: &Wallet,
+    fingerprint: &str,
+) -> Result<((), Shown), Error> {
+    let mut rules = policy::rules();
+    rules.as_array_mut().ok_or("no rules")?.push(policy::open_rule(&wallet.id));
+    push(site, appliance, 3, fingerprint, &rules, &format!("--client {OPEN}:none")).await?;
+    appliance.wait_for("policy 3", |status| status["enclave"]["policy_version"] == 3).await?;
+    let reply = appliance.post(signing::PATH, &signing::evm_request(CHAIN)).await?;
+    if reply.status != 200 || reply.json["address"] != json!(wallet.evm) {
+        return Err(format!("{} instead of a signature: {}", reply.status, reply.json).into());
+    }
+    let shown = Shown::new(
+        format!(
+            "policy 3 lets requests without a signature use the wallet {}, as client {OPEN}",
+            signing::NAME
+        ),
+        json!({"policy_version": 3, "client": OPEN, "wallet": wallet.id}),
+    );
+    Ok(((), shown))
+}
+
+/// Has two admins sign a policy, and pushes it.
+async fn push(
+    site: &Site,
+    appliance: &Appliance,
+    version: u32,
+    fingerprint: &str,
+    rules: &Value,
+    more: &str,
+) -> Result<(), Error> {
+    let operator = site.operator()?;
+    let (policy, previous) = (format!("policy-{version}.json"), format!("policy-{}.json", version - 1));
+    operator.write("rules.json", &format!("{rules:#}"))?;
     operator
         .run(&format!(
-            "policy init --config config.json --version 2 --previous policy-1.json \
-             --keyring {KEYRING}={fingerprint} --client backend:none --rules rules.json --output policy-2.json"
+            "policy init --config config.json --version {version} --previous {previous} --keyring \
+             {KEYRING}={fingerprint} --clients clients.json --approvers approvers.json --rules rules.json {more} \
+             --output {policy}"
         ))
         .await?;
     for admin in 1..=2 {
-        operator
-            .run(&format!("policy sign policy-2.json --key admin-{admin}.pem --config config.json"))
-            .await?;
+        operator.run(&format!("policy sign {policy} --key admin-{admin}.pem --config config.json")).await?;
     }
-    operator.run(&format!("policy push policy-2.json --url {}", appliance.url())).await?;
+    operator.run(&format!("policy push {policy} --url {}", appliance.url())).await?;
     Ok(())
 }
 
@@ -175,14 +221,6 @@ pub(super) fn keyring_object(site: &Site) -> Result<Value, Error> {
     let path = site.store().join("keyring").join(KEYRING);
     let content = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(serde_json::from_slice(&content)?)
-}
-
-fn rules() -> Value {
-    json!([
-        {"id": "wallets", "effect": "allow", "operations": ["wallet.create", "wallet.read"]},
-        {"id": "ethereum", "effect": "allow", "operations": ["evm.transaction"], "chain_ids": [CHAIN, TEST_CHAIN]},
-        {"id": "solana", "effect": "allow", "operations": ["solana.transaction"]},
-    ])
 }
 
 /// PCR0, PCR1, PCR2 and PCR16 of the statement that allows use.

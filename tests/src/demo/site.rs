@@ -91,10 +91,35 @@ impl Site {
         self.aws().join("kms-roots.pem")
     }
 
-    /// The sealed objects of the genuine appliance.
+    /// What the genuine appliance stores.
     pub(super) fn store(&self) -> PathBuf {
         self.root.join("store")
     }
+
+    /// A copy of it as it is now, in a folder below.
+    pub(super) fn copy_of_store(&self, folder: &str) -> io::Result<PathBuf> {
+        let copy = self.folder(folder)?.join("store");
+        copy_folder(&self.store(), &copy)?;
+        Ok(copy)
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        // The host writes under other names first, which may be gone by now.
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        if from.is_dir() {
+            copy_folder(&from, &to)?;
+        } else {
+            fs::copy(from, to)?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Site {

@@ -25,6 +25,7 @@ use super::{
     Error, Failed, Report, Site,
     appliance::{Appliance, Plan},
     attacks::{DENIED, brief, copy_with_one_byte_changed, refused_by_kms},
+    denied,
     guest::Guest,
     kms::{Documents, Kms},
     operator::text,
@@ -48,10 +49,10 @@ pub async fn run(site: &Site, report: &mut Report, tools: &Tools, parts: &Parts)
     let mut appliance = report.step("boot", boot(site, &kms, tools, &image)).await?;
     report.step("keyring", keyring(site, &appliance, &image)).await?;
     let wallet = report.step("wallet", signing::wallet(site, &appliance)).await?;
-    report.step("evm", signing::evm(&appliance, &wallet)).await?;
-    report.step("solana", signing::solana(&appliance, &wallet)).await?;
-    report.step("denied", signing::denied(&appliance, &wallet)).await?;
-    report.step("restart", signing::restart(&mut appliance, &wallet)).await?;
+    report.step("evm", signing::evm(site, &appliance, &wallet)).await?;
+    report.step("solana", signing::solana(site, &appliance, &wallet)).await?;
+    report.step("denied", denied::denied(site, &appliance, &wallet)).await?;
+    report.step("restart", signing::restart(site, &mut appliance, &wallet)).await?;
     report.step("boot_time", boot_time(&mut appliance)).await?;
     report.step("refused_verifier", verifier(site, &appliance)).await?;
     appliance.stop().await;
@@ -197,7 +198,7 @@ async fn changed_image(
         guest: Guest::Image { eif: image.eif.clone(), tools: tools.clone() },
         configuration: operator.path("config.json"),
         policy: operator.path("policy-2.json"),
-        store: site.store(),
+        store: site.copy_of_store("changed")?,
         listen: ([127, 0, 0, 1], 0).into(),
     };
     let refused = refused_by_kms(site, kms, plan).await?;
