@@ -37,7 +37,7 @@ async fn start(client: &Value) -> Stack {
     assert_eq!(pushed.status, 202, "{pushed:?}");
     stack.wait_for_phase("ready").await;
     // What was signed in the second of the boot may have been signed before it, and is refused.
-    tokio::time::sleep(std::time::Duration::from_millis(1000)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     stack
 }
 

@@ -185,7 +185,7 @@ async fn hostile_answer_that_refuses() {
     let stranger = Client::ed25519("stranger-1", &authority(), 99);
     appliance
         .adopt(|bundle| {
-            bundle["rules"] = allow("reads", &json!({"operations": ["wallet.read"], "nonce": null}))
+            bundle["rules"] = allow("reads", &json!({"operations": ["wallet.read"], "nonce": null}));
         })
         .await;
     for (client, method, path, body, status) in [

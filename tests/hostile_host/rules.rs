@@ -210,7 +210,7 @@ async fn hostile_transaction_without_a_chain() {
     // Also as the bytes of the unsigned transaction: nonce 0, gas price 1, gas 21000, to, value 1, no data.
     let unsigned = format!("0xdc8001825208{}94{}0180", "", FRIEND);
     let body = json!({"type": "evm.transaction", "unsigned": unsigned}).to_string();
-    expect(&mut appliance, &[], &[body.clone()]).await;
+    expect(&mut appliance, &[], std::slice::from_ref(&body)).await;
     appliance
         .adopt(|bundle| {
             bundle["rules"] = json!([
@@ -288,7 +288,7 @@ async fn hostile_permit_has_the_standards_members() {
         ],
     ]
     .concat();
-    expect(&mut appliance, &[good.clone()], &refused).await;
+    expect(&mut appliance, std::slice::from_ref(&good), &refused).await;
     appliance
         .adopt(|bundle| {
             bundle["rules"] = json!([
@@ -455,7 +455,7 @@ async fn hostile_instruction_beside_an_allowed_one() {
     ];
     for condition in conditions {
         appliance.adopt(|bundle| bundle["rules"] = solana_rule(&condition)).await;
-        expect(&mut appliance, &[plain.clone()], &unknown).await;
+        expect(&mut appliance, std::slice::from_ref(&plain), &unknown).await;
     }
     // The sum of many small ones, and another recipient.
     let many = message(&[(3, &[0, 1], transfer(6)), (3, &[0, 1], transfer(5))]);

@@ -71,7 +71,7 @@ impl Agreement {
         }
         .info();
         let peer = UnparsedPublicKey::new(&X25519, enclave_key.0);
-        let mac_key = agree(&self.0, &peer, "no secret", |shared| {
+        let mac_key = agree(&self.0, peer, "no secret", |shared| {
             let mut key = vec![0; 32];
             let extracted = Salt::new(HKDF_SHA256, SALT.as_bytes()).extract(shared);
             let expanded = [info.as_slice()];

@@ -26,6 +26,11 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// With one parameter more.
+    fn add(&mut self, parameter: &str) {
+        self.parameters.push_str(parameter);
+    }
+
     /// As the profile wants it, but for what is changed afterwards.
     fn new(client: &'a Client, nonce: &str, body: &str) -> Self {
         let parameters = format!(
@@ -54,8 +59,13 @@ impl<'a> Draft<'a> {
             "\"content-type\"" => "application/json".to_owned(),
             _ => "example.com".to_owned(),
         };
-        let lines: String =
-            self.covered.iter().map(|component| format!("{component}: {}\n", value(component))).collect();
+        let lines: String = self
+            .covered
+            .iter()
+            .map(|component| format!("{component}: {}", value(component)))
+            .collect::<Vec<_>>()
+            .join("\n")
+            + "\n";
         format!("{lines}\"@signature-params\": {}", self.input())
     }
 
@@ -264,12 +274,12 @@ async fn hostile_signed_request_out_of_its_time_is_refused() {
     let body = message("x");
     let now_s = now_ms() / 1000;
     let mut draft = Draft::new(&client, "short", &body);
-    draft.parameters.push_str(&format!(";expires={}", now_s + 1));
+    draft.add(&format!(";expires={}", now_s + 1));
     let kept = draft.headers("POST", SIGN);
     tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
     assert_eq!(appliance.send("POST", SIGN, &kept, &body).await, unauthenticated());
     let mut draft = Draft::new(&client, "long", &body);
-    draft.parameters.push_str(&format!(";expires={}", now_s + 60));
+    draft.add(&format!(";expires={}", now_s + 60));
     assert_eq!(appliance.send("POST", SIGN, &draft.headers("POST", SIGN), &body).await, signed());
 }
 
@@ -392,7 +402,7 @@ async fn hostile_signed_twice_is_refused() {
         (input.to_owned(), format!("{signature}, {}", second(signature))),
         (second(input), signature.to_owned()),
         (input.to_owned(), format!("{signature};a=1")),
-        (input.to_owned(), signature.replace("=:", "=\"").replace(":", "\"")),
+        (input.to_owned(), signature.replace("=:", "=\"").replace(':', "\"")),
         (input.to_owned(), signature_header(&[])),
         (input.to_owned(), signature_header(&[0; 64])),
     ];
@@ -456,7 +466,7 @@ async fn hostile_signed_by_another_algorithm_is_refused() {
         [(&edwards, "ecdsa-p256-sha256"), (&edwards, "none"), (&nist, "ed25519"), (&nist, "hmac-sha256")]
     {
         let mut draft = Draft::new(client, alg, &body);
-        draft.parameters.push_str(&format!(";alg=\"{alg}\""));
+        draft.add(&format!(";alg=\"{alg}\""));
         assert_eq!(
             appliance.send("POST", SIGN, &draft.headers("POST", SIGN), &body).await,
             unauthenticated(),
@@ -465,7 +475,7 @@ async fn hostile_signed_by_another_algorithm_is_refused() {
     }
     for (client, alg) in [(&edwards, "ed25519"), (&nist, "ecdsa-p256-sha256")] {
         let mut draft = Draft::new(client, &format!("right-{alg}"), &body);
-        draft.parameters.push_str(&format!(";alg=\"{alg}\""));
+        draft.add(&format!(";alg=\"{alg}\""));
         assert_eq!(
             appliance.send("POST", SIGN, &draft.headers("POST", SIGN), &body).await,
             signed(),
