@@ -88,8 +88,8 @@ fn every_test_and_mutation_that_security_names_exists() {
     let rows: Vec<Vec<&str>> = security
         .lines()
         .filter(|line| line.starts_with("| ") && !line.starts_with("| ---") && line.matches('|').count() == 5)
+        .filter(|line| !line.contains("test (`hostile_…`)"))
         .map(|line| line.split('|').map(str::trim).collect())
-        .skip(1)
         .collect();
     assert!(rows.len() >= 20, "{}", rows.len());
     for row in rows {

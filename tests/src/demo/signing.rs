@@ -121,6 +121,12 @@ pub(super) async fn restart(
     let before = backend.post(appliance, PATH, &request).await?;
     let boot = appliance.wait_for_phase("ready").await?["enclave"]["boot_id"].clone();
 
+    // What the host has not stored yet ends with the enclave.
+    appliance
+        .wait_for("a log that is stored", |status| {
+            status["audit"]["stored"].is_u64() && status["audit"]["stored"] == status["audit"]["head"]
+        })
+        .await?;
     let killed = Instant::now();
     appliance.kill_enclave();
     let mut refusals = 0_u32;
