@@ -184,7 +184,7 @@ impl Audit {
         Receipt { boot_id: self.boot_id, sequence, digest }
     }
 
-    /// Whether there is room and time for more records: the host must not lag behind by [`KEPT`] records, nor by longer
+    /// Whether there is room and time for more records: the host must not lag behind by `KEPT` records, nor by longer
     /// than `longest_unstored`.
     pub fn may_sign(&self, longest_unstored: Duration) -> Result<(), NotStored> {
         self.chain().may_grow(longest_unstored)

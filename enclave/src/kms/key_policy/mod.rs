@@ -5,7 +5,7 @@
 //! read into its statement. It reads what was true a moment ago: who may change the policy may do so
 //! afterwards, and the digest of the next opening tells.
 //!
-//! Pure but for [`read`]: what KMS said in, deviations out.
+//! Pure but for `read`: what KMS said in, deviations out.
 
 mod actions;
 mod document;
