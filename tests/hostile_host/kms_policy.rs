@@ -78,7 +78,8 @@ async fn hostile_kms_policy_opens_no_keyring() {
     let key = "kms:RecipientAttestation:PCR16";
     for statement in another["Statement"].as_array_mut().expect("statements") {
         for operator in ["StringEqualsIgnoreCase", "StringNotEqualsIgnoreCase"] {
-            if let Some(values) = statement["Condition"][operator][key].as_array_mut() {
+            let values = statement.get_mut("Condition").and_then(|all| all.get_mut(operator)?.get_mut(key));
+            if let Some(values) = values.and_then(Value::as_array_mut) {
                 values.push(json!("ab".repeat(48)));
             }
         }
