@@ -85,10 +85,9 @@ async fn hostile_kms_policy_opens_no_keyring() {
         }
     }
     let mut unreadable = right.clone();
-    unreadable["Statement"]
-        .as_array_mut()
-        .expect("statements")
-        .retain(|one| one["Sid"] != "AllowReadingKeyState");
+    let reading =
+        json!({"Effect": "Deny", "Principal": {"AWS": ROLE}, "Action": "kms:GetKeyPolicy", "Resource": "*"});
+    unreadable["Statement"].as_array_mut().expect("statements").push(reading);
     for (policy, code) in [
         (careless(), "unattested_decrypt"),
         (without_denials(role("kms:Decrypt")), "unattested_decrypt"),
