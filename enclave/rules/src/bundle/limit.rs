@@ -119,9 +119,10 @@ pub enum NonceUse {
     /// Two different transactions of one account, chain and nonce are never both signed.
     #[default]
     Guarded,
-    /// A second one is signed if it replaces the first: the same but for its fees.
+    /// A second one is signed if both its fees are higher than those of every one before it, whatever else differs: to
+    /// cancel a transaction is to replace it by another.
     Replaceable,
-    /// Nothing is remembered.
+    /// Anything is signed. It is remembered, while there is room, for rules that guard.
     Unguarded,
 }
 
