@@ -74,7 +74,7 @@ pub(crate) struct ApproveArgs {
     #[arg(long, value_name = "FILE.pem")]
     key: PathBuf,
     /// How long it can be used: seconds, or a number with s, m or h. By default an hour, or less if the rule
-    /// allows less.
+    /// allows less; and always a minute less than the rule allows, for clocks that differ.
     #[arg(long, value_name = "TIME", value_parser = parse_duration, conflicts_with = "add_to")]
     expires_in: Option<u64>,
     /// The file to write.
@@ -93,6 +93,8 @@ pub(crate) struct ApproveArgs {
 
 /// How long an approval can be used if the approver does not say, in seconds.
 const DEFAULT_S: u64 = 3600;
+/// How far an enclave's clock may be behind the approver's, in seconds.
+const BEHIND_S: u64 = 60;
 /// The header that carries an approval.
 const HEADER: &str = "signer-approval";
 
@@ -171,6 +173,9 @@ impl<'a> Demand<'a> {
         if seconds > longest {
             return Err(Failure::usage(format!("--expires-in: the rule allows {longest} s at most")));
         }
+        // An enclave whose clock is behind would take the whole of it for too long.
+        let margin = BEHIND_S.min(longest / 4);
+        let seconds = seconds.min(longest.saturating_sub(margin));
         Ok(Timestamp::from_seconds((now_ms() / 1000).saturating_add(seconds)))
     }
 }
