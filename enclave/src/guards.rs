@@ -10,7 +10,7 @@ use std::{
 
 use ruint::aliases::U256;
 use signer_rules::{
-    bundle::{AfterRestart, Bundle, Limit, LimitPer, Most, NonceUse, WalletId},
+    bundle::{AfterRestart, Bundle, Limit, LimitPer, Most, WalletId},
     chain::{
         Facts, SigningInput,
         evm::EvmAddress,
@@ -18,7 +18,7 @@ use signer_rules::{
     },
     limits::{LimitId, Limits, Reason, Refused, Scope, Wanted},
     name::Name,
-    nonce_guard::{self, Candidate, NonceError, NonceGuard, NonceKey, Outcome},
+    nonce_guard::{Candidate, NonceError, NonceGuard, NonceKey, Outcome},
     policy::{CompiledRule, amounts},
 };
 
@@ -93,7 +93,7 @@ impl Guards {
             return Ok(());
         }
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let claim = transaction.map(|(key, candidate)| state.nonces.check(&key, &candidate, nonce_use(rule)));
+        let claim = transaction.map(|(key, candidate)| state.nonces.check(&key, &candidate, rule.nonce()));
         let claim = claim.transpose()?;
         if claim.as_ref().is_some_and(|claim| claim.outcome() == Outcome::Same) {
             // These bytes were signed before: signing them again moves nothing more.
@@ -172,14 +172,6 @@ fn transaction(intent: &Intent<'_>) -> Option<(NonceKey, Candidate)> {
         }
     };
     Some((key, Candidate { hash, fee_cap, priority }))
-}
-
-fn nonce_use(rule: &CompiledRule) -> nonce_guard::NonceUse {
-    match rule.nonce() {
-        NonceUse::Guarded => nonce_guard::NonceUse::Guarded,
-        NonceUse::Replaceable => nonce_guard::NonceUse::Replaceable,
-        NonceUse::Unguarded => nonce_guard::NonceUse::Unguarded,
-    }
 }
 
 impl From<NonceError> for Obstacle {

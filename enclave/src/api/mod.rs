@@ -38,6 +38,9 @@ pub const MAX_BODY: usize = 1024 * 1024;
 /// The longest path, query included.
 const MAX_PATH: usize = 2048;
 
+/// The longest value of a header: an approval of the largest size there is, in base64.
+const MAX_HEADER: usize = 24 * 1024;
+
 /// A request on its way through a handler.
 pub struct Call {
     method: String,
@@ -179,6 +182,9 @@ impl Call {
     fn new(request: ApiRequest) -> Result<Self, Problem> {
         if request.body.len() > MAX_BODY || request.path.len() > MAX_PATH {
             return Err(Problem::malformed("the request is too large"));
+        }
+        if request.headers.iter().any(|header| header.value.len() > MAX_HEADER) {
+            return Err(Problem::malformed("a header is too long"));
         }
         let mut seen: Vec<&str> = Vec::new();
         for header in &request.headers {
@@ -338,6 +344,8 @@ mod tests {
         assert!(Call::new(request(&[("cookie", "a")])).is_err());
         assert!(Call::new(request(&[("signature", "a"), ("signature", "b")])).is_err());
         assert!(Call::new(request(&[("content-encoding", "gzip")])).is_err());
+        assert!(Call::new(request(&[("signer-approval", &"a".repeat(MAX_HEADER))])).is_ok());
+        assert!(Call::new(request(&[("signer-approval", &"a".repeat(MAX_HEADER + 1))])).is_err());
     }
 
     #[test]

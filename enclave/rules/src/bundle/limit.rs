@@ -9,6 +9,7 @@ use super::{
     check::{Check, Problem, bounded, distinct},
     value::Int,
 };
+pub use crate::nonce_guard::NonceUse;
 use crate::{
     chain::{evm::EvmAddress, solana::SolanaAddress},
     name::Name,
@@ -110,20 +111,6 @@ pub struct Approvals {
     /// How far ahead an approval may expire, in seconds, within [`APPROVAL_RANGE_S`].
     #[serde(default = "default_approval_s", skip_serializing_if = "is_default_approval_s")]
     pub longest_s: u32,
-}
-
-/// How a rule treats the nonces of EVM transactions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NonceUse {
-    /// Two different transactions of one account, chain and nonce are never both signed.
-    #[default]
-    Guarded,
-    /// A second one is signed if both its fees are higher than those of every one before it, whatever else differs: to
-    /// cancel a transaction is to replace it by another.
-    Replaceable,
-    /// Anything is signed. It is remembered, while there is room, for rules that guard.
-    Unguarded,
 }
 
 impl Limit {

@@ -26,7 +26,7 @@ pub enum NonceUse {
     #[default]
     Guarded,
     /// As [`Self::Guarded`], but a transaction may replace one if its fee cap and its priority fee are both higher than
-    /// those of all before it.
+    /// those of all before it, whatever else differs: to cancel a transaction is to replace it by another.
     Replaceable,
     /// Anything. What is signed is still remembered, as far as there is room, for rules that guard.
     Unguarded,
