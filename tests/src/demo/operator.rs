@@ -73,7 +73,9 @@ impl Operator {
 fn outcome(words: &[&str], output: &Output) -> Result<Value, Error> {
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err(format!("signerctl {}: {}\n{}", words.join(" "), output.status, said.trim_end()).into());
+        let answer = String::from_utf8_lossy(&output.stdout);
+        let said = format!("{}{}", said, answer.trim_end());
+        return Err(format!("signerctl {}: {}\n{said}", words.join(" "), output.status).into());
     }
     serde_json::from_slice(&output.stdout)
         .map_err(|error| format!("signerctl {}: {error}\n{said}", words.join(" ")).into())

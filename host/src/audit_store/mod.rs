@@ -8,6 +8,8 @@
 //! The host reads none of it. Whoever lies to the enclave here has a log with a gap or without an
 //! end, and `signerctl audit verify` says so.
 
+mod segment;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -20,6 +22,7 @@ use signer_shared::message::{Phase, Request, Response};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 
+use self::segment::{AUDIT_PREFIX, Segment, last_of, segment_name};
 use crate::{
     enclave_link::{EnclaveLink, ExchangeError},
     lifecycle::Stop,
@@ -28,9 +31,6 @@ use crate::{
 
 /// Where the store has boots' attestations.
 pub const BOOT_PREFIX: &str = "boot/";
-/// Where the store has segments, by boot and by the sequence number of the first record.
-const AUDIT_PREFIX: &str = "audit/";
-const SEQUENCE_DIGITS: usize = 20;
 
 /// How often the enclave is asked for records.
 const PERIOD: Duration = Duration::from_millis(500);
@@ -75,8 +75,19 @@ struct Boot {
     id: String,
     /// Sequence number of the last record that the store has.
     stored: Option<u64>,
-    /// Whether its attestation is stored.
-    attested: bool,
+    attestation: BootAttestation,
+}
+
+/// How far the boot's attestation is. It says how many records there were: a store that had it, and not yet all of
+/// them, would be one whose log was cut, if the enclave dies before they are stored.
+#[derive(Debug)]
+enum BootAttestation {
+    Missing,
+    /// The enclave gave it, and is asked next how many records there are.
+    Given(Vec<u8>),
+    /// The record that must be stored before it is.
+    Behind(u64, Vec<u8>),
+    Stored,
 }
 
 /// Why the log is not stored.
@@ -201,9 +212,9 @@ impl AuditStore {
             None if head.saturating_sub(after.unwrap_or(0)) >= BUSY => Next::Soon,
             None => Next::Later,
         };
-        if !boot.attested && phase == Phase::Ready {
-            self.keep_attestation(&boot.id).await?;
-            boot.attested = true;
+        if phase == Phase::Ready {
+            let attestation = std::mem::replace(&mut boot.attestation, BootAttestation::Missing);
+            boot.attestation = self.keep_attestation(boot, attestation, head).await?;
         }
         Ok(next)
     }
@@ -218,11 +229,32 @@ impl AuditStore {
         }
     }
 
-    async fn keep_attestation(&self, boot_id: &str) -> Result<(), AuditStoreError> {
-        let name = format!("{BOOT_PREFIX}{boot_id}");
-        if in_time(self.store.get(&name)).await?.is_some() {
-            return Ok(());
+    /// One step with the attestation; `head` is the enclave's newest record, asked for after the last step.
+    async fn keep_attestation(
+        &self,
+        boot: &Boot,
+        attestation: BootAttestation,
+        head: u64,
+    ) -> Result<BootAttestation, AuditStoreError> {
+        let name = format!("{BOOT_PREFIX}{}", boot.id);
+        let (needed, document) = match attestation {
+            BootAttestation::Stored => return Ok(BootAttestation::Stored),
+            BootAttestation::Missing if in_time(self.store.get(&name)).await?.is_some() => {
+                return Ok(BootAttestation::Stored);
+            }
+            BootAttestation::Missing => return Ok(BootAttestation::Given(self.attestation(&boot.id).await?)),
+            BootAttestation::Given(document) => (head, document),
+            BootAttestation::Behind(needed, document) => (needed, document),
+        };
+        if boot.stored.is_none_or(|stored| stored < needed) {
+            return Ok(BootAttestation::Behind(needed, document));
         }
+        // Any attestation of the boot serves: which host's is stored does not matter.
+        in_time(self.store.put(&name, &document)).await?;
+        Ok(BootAttestation::Stored)
+    }
+
+    async fn attestation(&self, boot_id: &str) -> Result<Vec<u8>, AuditStoreError> {
         let found = self.link.attest(None, Instant::now() + ANSWER_LIMIT).await?;
         if found.boot_id != boot_id {
             return Err(AuditStoreError::OtherBoot);
@@ -232,9 +264,7 @@ impl AuditStore {
             "document": STANDARD.encode(&found.document),
             "statement": STANDARD.encode(&found.statement),
         });
-        // Any attestation of the boot serves: which host's is stored does not matter.
-        in_time(self.store.put(&name, document.to_string().as_bytes())).await?;
-        Ok(())
+        Ok(document.to_string().into_bytes())
     }
 
     /// What the store has of a boot: after a restart the enclave is told, and nothing is stored twice.
@@ -258,46 +288,8 @@ impl AuditStore {
             }
         };
         *self.progress.lock() = Progress { stored, head: None, problem: None };
-        Ok(Boot { id, stored, attested: false })
+        Ok(Boot { id, stored, attestation: BootAttestation::Missing })
     }
-}
-
-/// Records and their checkpoint, as they are stored.
-#[derive(Debug, PartialEq, Eq)]
-struct Segment {
-    first: u64,
-    last: u64,
-    content: Vec<u8>,
-}
-
-impl Segment {
-    /// From a page of the enclave's, without the records that the store has already.
-    fn new(stored: Option<u64>, first: u64, records: &[&[u8]], checkpoint: &str) -> Option<Self> {
-        let wanted = stored.map_or(0, |stored| stored.saturating_add(1));
-        let known = usize::try_from(wanted.saturating_sub(first)).unwrap_or(usize::MAX);
-        let records = records.get(known..)?;
-        let count = u64::try_from(records.len()).unwrap_or(u64::MAX);
-        // Records before `first` that the store does not have are lost; the verifier will say so.
-        let first = first.max(wanted);
-        let last = first.checked_add(count.checked_sub(1)?)?;
-        let mut content = Vec::new();
-        for line in records.iter().copied().chain([checkpoint.as_bytes()]) {
-            content.extend_from_slice(line);
-            content.push(b'\n');
-        }
-        Some(Self { first, last, content })
-    }
-}
-
-fn segment_name(boot_id: &str, first: u64) -> String {
-    format!("{AUDIT_PREFIX}{boot_id}/{first:0SEQUENCE_DIGITS$}")
-}
-
-/// The sequence number of the last record of a segment: its lines are records but for the last.
-fn last_of(first: u64, content: &[u8]) -> Option<u64> {
-    let lines = content.split(|byte| *byte == b'\n').count().checked_sub(1)?;
-    let records = u64::try_from(lines).ok()?.checked_sub(1)?;
-    first.checked_add(records.checked_sub(1)?)
 }
 
 async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result<T, AuditStoreError> {
@@ -308,30 +300,6 @@ async fn in_time<T>(work: impl Future<Output = Result<T, StoreError>>) -> Result
 mod tests {
     use super::*;
     use crate::last_death::Deaths;
-
-    #[test]
-    fn a_segment_is_lines_and_its_last_record_is_known() {
-        let records: [&[u8]; 3] = [b"a", b"b", b"c"];
-        let segment = Segment::new(None, 0, &records, "s").unwrap();
-        assert_eq!((segment.first, segment.last, segment.content.as_slice()), (0, 2, &b"a\nb\nc\ns\n"[..]));
-        assert_eq!(last_of(segment.first, &segment.content), Some(2));
-        let trimmed = Segment::new(Some(1), 0, &records, "s").unwrap();
-        assert_eq!((trimmed.first, trimmed.last, trimmed.content.as_slice()), (2, 2, &b"c\ns\n"[..]));
-        assert_eq!(Segment::new(Some(2), 0, &records, "s"), None);
-        assert_eq!(Segment::new(Some(9), 0, &records, "s"), None);
-        assert_eq!(Segment::new(None, 0, &[], "s"), None);
-        let behind_a_gap = Segment::new(Some(1), 7, &records, "s").unwrap();
-        assert_eq!((behind_a_gap.first, behind_a_gap.last), (7, 9));
-        assert_eq!((last_of(0, b""), last_of(0, b"s\n"), last_of(5, b"a\ns\n")), (None, None, Some(5)));
-    }
-
-    #[test]
-    fn segments_sort_as_their_records_do() {
-        let name = segment_name(&"0a".repeat(16), 1000);
-        assert_eq!(name, format!("audit/{}/00000000000000001000", "0a".repeat(16)));
-        assert!(signer_shared::object_name::is_valid(&segment_name(&"0a".repeat(16), u64::MAX)));
-        assert!(segment_name(&"0a".repeat(16), 999) < name);
-    }
 
     #[tokio::test]
     async fn after_a_restart_the_store_says_how_far_it_got() {
@@ -355,6 +323,25 @@ mod tests {
         let segment = Segment::new(None, 0, &[b"r"], "s").unwrap();
         let foreign = audit.keep("d", segment).await.unwrap_err().to_string();
         assert!(foreign.contains("audit/d/00000000000000000000"), "{foreign}");
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_attestation_is_stored_after_the_records_it_counts() {
+        let root = std::env::temp_dir().join(format!("signer-audit-{}", crate::random::hex()));
+        let store = ObjectStore::directory(&root).await.unwrap();
+        let link = EnclaveLink::new("unix:/nowhere".parse().unwrap(), 1, Deaths::default());
+        let audit = AuditStore::new(link, store.clone(), AuditProgress::default());
+        let mut boot =
+            Boot { id: "b".to_owned(), stored: Some(0), attestation: BootAttestation::Given(b"a".to_vec()) };
+        // More records come in the meantime: they are not waited for.
+        for (stored, head, done) in [(0, 1, false), (0, 7, false), (1, 9, true)] {
+            boot.stored = Some(stored);
+            let attestation = std::mem::replace(&mut boot.attestation, BootAttestation::Missing);
+            boot.attestation = audit.keep_attestation(&boot, attestation, head).await.unwrap();
+            assert_eq!(matches!(boot.attestation, BootAttestation::Stored), done, "{stored} of {head}");
+            assert_eq!(store.get("boot/b").await.unwrap().is_some(), done, "{stored} of {head}");
+        }
         std::fs::remove_dir_all(root).unwrap();
     }
 }
