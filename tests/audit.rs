@@ -11,7 +11,7 @@ use std::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use signer_rules::configuration::Audit;
-use signer_tests::stack::{Stack, StackOptions, binary, read_store};
+use signer_tests::stack::{PATIENT_AUDIT, Stack, StackOptions, binary, read_store};
 use tokio::time::sleep;
 
 fn transfer(nonce: u64) -> Value {
@@ -146,8 +146,8 @@ async fn whatever_is_done_to_the_log_is_found() {
     stack.make_ready().await;
     stack.post("/v1/wallets", &json!({"name": "treasury", "kind": "hd"})).await;
     sign(&stack, 3).await;
-    // Boot, keyring, policy, wallet.
-    let first = stored(&stack, 4 + 3).await;
+    // Boot, keyring made and opened, policy, wallet.
+    let first = stored(&stack, 5 + 3).await;
     let attested = attestation_of(&stack, &first).await;
     assert_eq!(attested["boot_id"], first.as_str());
     witness_of(&stack, &first).await;
@@ -158,7 +158,7 @@ async fn whatever_is_done_to_the_log_is_found() {
     stack.start_host();
     stack.wait_for_phase("ready").await;
     sign(&stack, 4).await;
-    stored(&stack, 4 + 7).await;
+    stored(&stack, 5 + 7).await;
     stack.kill_enclave();
     stack.start_enclave();
     stack
@@ -167,7 +167,7 @@ async fn whatever_is_done_to_the_log_is_found() {
         })
         .await;
     sign(&stack, 2).await;
-    let second = stored(&stack, 1 + 2).await;
+    let second = stored(&stack, 2 + 2).await;
     attestation_of(&stack, &second).await;
     let later = witness_of(&stack, &second).await;
 
@@ -178,12 +178,12 @@ async fn whatever_is_done_to_the_log_is_found() {
         .map(|(_, line)| line.as_str())
         .filter(|line| line.starts_with("{\"sequence\""))
         .collect();
-    assert_eq!(records.len(), 11);
+    assert_eq!(records.len(), 12);
     // The minute after which the enclave would leave its next witness, passed at once.
-    let newest = hex::encode(Sha256::digest(records[10]));
+    let newest = hex::encode(Sha256::digest(records[11]));
     let mut last = stack.kms.trail();
     let mut next = witness_of(&stack, &first).await;
-    next["requestParameters"]["encryptionContext"]["nitro-signer:sequence"] = json!("10");
+    next["requestParameters"]["encryptionContext"]["nitro-signer:sequence"] = json!("11");
     next["requestParameters"]["encryptionContext"]["nitro-signer:head"] = json!(newest);
     last.push(next);
     let trail = stack.path("trail.json");
@@ -197,18 +197,22 @@ async fn whatever_is_done_to_the_log_is_found() {
     assert_eq!(later["requestParameters"]["encryptionContext"]["nitro-signer:boot"], second.as_str());
 
     is_found(&stack, &good, &first, &second, &trail);
+    last.retain(|event| {
+        event["requestParameters"]["encryptionContext"]["nitro-signer:boot"] != second.as_str()
+    });
+    an_opening_without_a_log_is_found(&stack, &good, &second, &last);
     cuts_are_found_by_the_trail(&stack, &good, &first, &second, &trail);
 
-    let receipt = format!("{first}:10:{newest}");
+    let receipt = format!("{first}:11:{newest}");
     assert_eq!(verify(&stack, good.write(), &["--receipt", &receipt]).0, 0);
-    assert_eq!(verify(&stack, good.write(), &["--receipt", &receipt.replace(":10:", ":9:")]).0, 1);
+    assert_eq!(verify(&stack, good.write(), &["--receipt", &receipt.replace(":11:", ":9:")]).0, 1);
 
     let (store, exported) = (good.write().to_str().unwrap(), stack.path("boot.jsonl"));
     run(&["audit", "export", "--store", store, "--boot", &first, "--output", exported.to_str().unwrap()]);
     assert_eq!(verify(&stack, &exported, &trail[..0]).0, 0);
     let shown = run(&["audit", "show", "--store", store, "--boot", &first]);
     let signatures = shown.lines().filter(|line| line.contains("backend evm.transaction")).count();
-    assert_eq!((signatures, shown.lines().count()), (7, 12), "{shown}");
+    assert_eq!((signatures, shown.lines().count()), (7, 13), "{shown}");
 }
 
 /// What the log shows by itself.
@@ -273,20 +277,42 @@ fn cuts_are_found_by_the_trail(stack: &Stack, good: &Copy, first: &str, second: 
     }
 }
 
+/// A host that let an enclave open its keyring, and carried nothing more to KMS: no witness, and no log.
+fn an_opening_without_a_log_is_found(stack: &Stack, good: &Copy, second: &str, events: &[Value]) {
+    let trail = stack.path("unwitnessed.json");
+    fs::write(&trail, json!({ "Records": events }).to_string()).unwrap();
+    let trail = ["--cloudtrail", trail.to_str().unwrap()];
+    let (exit, report) = verify(stack, good.write(), &trail);
+    assert_eq!((exit, &report["unclaimed_openings"]), (0, &json!([])), "{report:#}");
+    let mut hidden = good.clone();
+    hidden.objects.retain(|name, _| !name.contains(second));
+    let (exit, report) = verify(stack, hidden.write(), &trail);
+    assert_eq!((exit, &report["outcome"]), (2, &json!("incomplete")), "{report:#}");
+    let unclaimed = report["unclaimed_openings"].as_array().unwrap();
+    assert_eq!(unclaimed.len(), 1, "{report:#}");
+    assert!(unclaimed[0].as_str().unwrap().contains("keyring default"), "{report:#}");
+
+    // Nor does a log claim it that nobody vouches for.
+    let mut unattested = good.clone();
+    unattested.objects.remove(&format!("boot/{second}"));
+    let (_, report) = verify(stack, unattested.write(), &trail);
+    assert_eq!(report["unclaimed_openings"].as_array().map(Vec::len), Some(1), "{report:#}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_store_for_the_log_nothing_is_signed() {
-    let audit = Audit { longest_unstored_s: 10, witness_s: 60 };
+    let audit = Audit { longest_unstored_s: 10, ..PATIENT_AUDIT };
     let stack = Stack::start(StackOptions { audit, ..StackOptions::default() }).await;
     stack.make_ready().await;
     stack.post("/v1/wallets", &json!({"name": "treasury", "kind": "hd"})).await;
-    stored(&stack, 4).await;
+    stored(&stack, 5).await;
 
     // Objects are written there before they get their names.
     let (working, broken) = (stack.path("store/.tmp"), stack.path("store/.broken"));
     fs::rename(&working, &broken).unwrap();
     sign(&stack, 1).await;
     let status = stack.wait_for("a problem", |status| !status["audit"]["problem"].is_null()).await;
-    assert_eq!((&status["audit"]["stored"], &status["enclave"]["phase"]), (&json!(3), &json!("ready")));
+    assert_eq!((&status["audit"]["stored"], &status["enclave"]["phase"]), (&json!(4), &json!("ready")));
     let status = stack
         .wait_for("the enclave's patience", |status| !status["enclave"]["audit"]["problem"].is_null())
         .await;
@@ -301,8 +327,8 @@ async fn without_a_store_for_the_log_nothing_is_signed() {
     stack.wait_for("a stored log", |status| status["audit"]["problem"].is_null()).await;
     stack.wait_for("a content enclave", |status| status["enclave"]["audit"]["problem"].is_null()).await;
     sign(&stack, 1).await;
-    // Boot, keyring, policy, wallet, and two signatures: what was refused is no record.
-    stored(&stack, 4 + 2).await;
+    // Boot, keyring made and opened, policy, wallet, and two signatures: what was refused is no record.
+    stored(&stack, 5 + 2).await;
     let (exit, report) = verify(&stack, &stack.path("store"), &[]);
-    assert_eq!((exit, &report["boots"][0]["records"]), (0, &json!(6)), "{report:#}");
+    assert_eq!((exit, &report["boots"][0]["records"]), (0, &json!(7)), "{report:#}");
 }

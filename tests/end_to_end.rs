@@ -130,8 +130,8 @@ async fn rules_decide_and_records_tell() {
     assert_eq!(stack.get("/v1/wallets/treasury").await.status, 403, "reading is an operation of its own");
 
     let status = stack.wait_for("a signature", |status| status["enclave"]["signatures"] == 1).await;
-    // Boot, keyring, policy, create, sign, denied sign, denied read.
-    assert_eq!(status["enclave"]["audit_head"], 6, "{status}");
+    // Boot, keyring made and opened, policy, create, sign, denied sign, denied read.
+    assert_eq!(status["enclave"]["audit_head"], 7, "{status}");
     let records = audit_chain(&stack).await;
     let decisions: Vec<(&Value, &Value)> = records
         .iter()
@@ -145,7 +145,7 @@ async fn rules_decide_and_records_tell() {
         [(&json!("wallet.create"), &yes), (&signed, &yes), (&signed, &no), (&json!("wallet.read"), &no)]
     );
     let attested = statement(&stack).await;
-    assert_eq!(attested["audit_sequence"], 6);
+    assert_eq!(attested["audit_sequence"], 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -175,8 +175,8 @@ async fn a_keyring_of_two_accounts_needs_both() {
     stack.kill_enclave();
     stack.start_enclave();
     let refused =
-        |status: &Value| status["enclave"]["problem"].as_str().is_some_and(|text| text.contains("share 1"));
-    let status = stack.wait_for("share 1 to be refused", refused).await;
+        |status: &Value| status["enclave"]["problem"].as_str().is_some_and(|text| text.contains("share 2"));
+    let status = stack.wait_for("share 2 to be refused", refused).await;
     assert_eq!(status["enclave"]["phase"], "configured");
 }
 

@@ -334,6 +334,8 @@ pub enum RefusalCode {
     NsmFailed,
     /// Too many requests are under way.
     Overloaded,
+    /// The audit log is not stored.
+    AuditNotStored,
     /// The time given was not enough.
     DeadlineExceeded,
     /// The nonce or the objects are not of the form asked for.
@@ -354,6 +356,7 @@ impl RefusalCode {
             Self::KmsFailed => "kms_failed",
             Self::NsmFailed => "nsm_failed",
             Self::Overloaded => "overloaded",
+            Self::AuditNotStored => "audit_not_stored",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Malformed => "malformed",
         }

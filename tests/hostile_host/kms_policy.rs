@@ -51,7 +51,7 @@ async fn refused_for(world: &mut World, host: Host, bundle: &str, code: &str) ->
     assert_eq!(refusal(world.provision(&mut host, bundle).await), RefusalCode::KmsFailed, "{code}");
     let now = status(&mut host).await;
     let said = now.problem.expect("a problem");
-    assert!(said.starts_with("kms_policy_refused: share 0, key 0") && said.contains(code), "{code}: {said}");
+    assert!(said.starts_with("kms_policy_refused: share 1, key 1") && said.contains(code), "{code}: {said}");
     assert!(!said.contains("arn:"), "callers need not know the key: {said}");
     assert_eq!((now.phase.as_str(), calls(&world.stack, "Decrypt")), ("configured", asked), "{code}");
     host

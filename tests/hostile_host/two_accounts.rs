@@ -122,7 +122,7 @@ async fn hostile_editor_of_one_account_is_noticed() {
     let bundle = world.second_bundle(&fingerprint);
     assert_eq!(refusal(world.provision(&mut host, &bundle).await), RefusalCode::KmsFailed);
     let said = status(&mut host).await.problem.expect("a problem");
-    let expected = "kms_policy_refused: share 1, key 0, statement 4: unattested_decrypt";
+    let expected = "kms_policy_refused: share 2, key 1, statement 4: unattested_decrypt";
     assert!(said.starts_with(expected), "{said}");
     world.stack.kms.set_key_policy(&arn, &right).expect("as it was");
     world.provision(&mut host, &bundle).await;

@@ -102,7 +102,7 @@ fn configuration() -> SignedConfiguration {
         kms: Kms { shares: vec![Share { keys: vec![kms_key] }], policy_check: PolicyCheck::Enforce },
         longest_bundle_lifetime_days: 90,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
-        audit: Audit { longest_unstored_s: 60, witness_s: 60 },
+        audit: Audit { longest_unstored_s: 60, witness_s: 60, longest_unwitnessed_s: 3600 },
     };
     let mut envelope = Envelope::unsigned(PAYLOAD_TYPE, &serde_json::to_vec(&configuration).unwrap());
     envelope.sign(&key).unwrap();

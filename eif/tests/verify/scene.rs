@@ -71,7 +71,7 @@ impl Scene {
             }] }] },
             "longest_bundle_lifetime_days": 90,
             "clock": { "resynchronise_s": 60, "longest_drift_ms": 1000 },
-            "audit": { "longest_unstored_s": 60, "witness_s": 60 },
+            "audit": { "longest_unstored_s": 60, "witness_s": 60, "longest_unwitnessed_s": 3600 },
         });
         let authority = signed_configuration(&configuration).authority.to_string();
         let policy = json!({

@@ -105,8 +105,11 @@ pub struct Audit {
     /// The longest time, in seconds, that a record may wait for the host to store it before nothing is decided any more:
     /// 10 to 3,600.
     pub longest_unstored_s: u16,
-    /// Seconds between two witnesses in the log of KMS, while there are new records: 60 to 3,600.
+    /// Seconds between two witnesses in the log of KMS, while there are new records: 10 to 3,600.
     pub witness_s: u16,
+    /// The longest time, in seconds, for which decisions are made that no witness covers: from `witness_s` to 604,800. It
+    /// is what a host can gain that carries no more witnesses, and what an outage of KMS may last.
+    pub longest_unwitnessed_s: u32,
 }
 
 /// A configuration that its quorum signed, with what follows from it.
@@ -208,8 +211,11 @@ impl Configuration {
         if !(10..=3600).contains(&self.audit.longest_unstored_s) {
             return Err(field("audit.longest_unstored_s", "must be 10 to 3600"));
         }
-        if !(60..=3600).contains(&self.audit.witness_s) {
-            return Err(field("audit.witness_s", "must be 60 to 3600"));
+        if !(10..=3600).contains(&self.audit.witness_s) {
+            return Err(field("audit.witness_s", "must be 10 to 3600"));
+        }
+        if !(u32::from(self.audit.witness_s)..=604_800).contains(&self.audit.longest_unwitnessed_s) {
+            return Err(field("audit.longest_unwitnessed_s", "must be audit.witness_s to 604800"));
         }
         Ok(authority)
     }
@@ -349,7 +355,7 @@ pub(crate) mod tests {
             },
             longest_bundle_lifetime_days: 90,
             clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
-            audit: Audit { longest_unstored_s: 60, witness_s: 60 },
+            audit: Audit { longest_unstored_s: 60, witness_s: 60, longest_unwitnessed_s: 3600 },
         }
     }
 
@@ -406,7 +412,9 @@ pub(crate) mod tests {
             ("clock.resynchronise_s", |c| c.clock.resynchronise_s = 5),
             ("clock.longest_drift_ms", |c| c.clock.longest_drift_ms = 1),
             ("audit.longest_unstored_s", |c| c.audit.longest_unstored_s = 5),
-            ("audit.witness_s", |c| c.audit.witness_s = 30),
+            ("audit.witness_s", |c| c.audit.witness_s = 9),
+            ("audit.longest_unwitnessed_s", |c| c.audit.longest_unwitnessed_s = 59),
+            ("audit.longest_unwitnessed_s", |c| c.audit.longest_unwitnessed_s = 604_801),
         ];
         for (expected, change) in cases {
             let mut configuration = sample();

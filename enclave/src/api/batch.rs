@@ -123,13 +123,13 @@ fn wallet_of<'a>(request: &'a SignRequest<'_>) -> Result<&'a str, Stop> {
 }
 
 /// The policy that decides may be replaced while a long request is under way; the rest of it is asked again under the new
-/// one.
+/// one. And the audit log may have become too much for the host: each part leaves a record.
 pub(super) fn still_in_force(enclave: &Enclave, ready: &Ready) -> Result<(), Problem> {
     let now = enclave.state();
-    if now.configured().is_some_and(|now| now.bundle.digest == ready.configured.bundle.digest) {
-        return Ok(());
+    if now.configured().is_none_or(|now| now.bundle.digest != ready.configured.bundle.digest) {
+        return Err(Problem::new(Code::NotReady, "the policy changed meanwhile: send it again"));
     }
-    Err(Problem::new(Code::NotReady, "the policy changed meanwhile: send it again"))
+    Ok(enclave.may_decide(&ready.configured)?)
 }
 
 /// What is left for answers of one request. Checked before something is signed, so that no signature is lost because its

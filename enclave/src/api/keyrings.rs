@@ -50,7 +50,8 @@ pub(super) async fn create(enclave: &Enclave, call: &Call) -> Answer {
     let Ok(_turn) = enclave.creating().try_acquire() else {
         return Err(Problem::new(Code::Overloaded, "another keyring is being created; try again").into());
     };
-    enclave.check_key_policies(&configured.configuration, Need::EveryKey).await.map_err(|error| {
+    let usable = enclave.check_key_policies(&configured.configuration, Need::EveryKey).await;
+    let usable = usable.map_err(|error| {
         enclave.events().error("keyring_not_created", &[("cause", &error)]);
         Problem::new(Code::KmsFailed, error.to_string())
     })?;
@@ -64,7 +65,11 @@ pub(super) async fn create(enclave: &Enclave, call: &Call) -> Answer {
             })?;
     enclave.audit().record(
         enclave.clock().now()?,
-        &Entry::KeyringCreated { keyring: &created.id, fingerprint: created.fingerprint },
+        &Entry::KeyringCreated {
+            keyring: &created.id,
+            fingerprint: created.fingerprint,
+            kms_policy: usable.found,
+        },
     );
     enclave
         .events()

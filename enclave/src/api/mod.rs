@@ -166,7 +166,7 @@ async fn route(enclave: &Arc<Enclave>, call: Call) -> Result<Reply, Stop> {
 fn ready(enclave: &Enclave) -> Result<Arc<Ready>, Problem> {
     match enclave.state() {
         State::Ready(ready) if is_allowed(Kind::Wallets, signer_shared::message::Phase::Ready) => {
-            enclave.may_record(&ready.configured)?;
+            enclave.may_decide(&ready.configured)?;
             Ok(ready)
         }
         State::Configured(configured) if !configured.bundle.bundle.keyrings.is_empty() => Err(Problem::new(
@@ -304,6 +304,7 @@ impl From<ProvisionError> for Problem {
             RefusalCode::KeyringInvalid => Code::KeyringMissing,
             RefusalCode::NsmFailed => Code::NsmFailed,
             RefusalCode::Overloaded => Code::Overloaded,
+            RefusalCode::AuditNotStored => Code::AuditNotStored,
             RefusalCode::WrongPhase => Code::NotReady,
             _ => Code::Internal,
         };

@@ -14,7 +14,7 @@ use signer_shared::message::Listing;
 
 use super::{
     Answer, Call, Code, Problem, Stop,
-    decision::{Deed, Repeatable, check, query, record, spend, who},
+    decision::{Deed, Repeatable, check, denial, query, record, spend, who},
     find::{self, find_keyring, not_authentic, open_listed, open_wallet},
     objects::{Stored, check_listing},
     success,
@@ -149,6 +149,11 @@ pub(super) async fn visible(
 ) -> Result<Visible, Stop> {
     let listing = listing(call, after, limit)?;
     let now = enclave.clock().now()?;
+    let untimely = ready.configured.policy.untimely(now);
+    if let Some(problem) = untimely.as_ref().and_then(denial) {
+        record_listing(enclave, ready, call, (caller, item), (now, false));
+        return Err(problem.into());
+    }
     let mut wallets = Vec::new();
     for object in &listing.objects {
         // What does not open is passed over: one bad object must not hide the others. A listing
@@ -177,6 +182,22 @@ pub(super) async fn visible(
         // Opening a wallet is work; others get their turn in between.
         tokio::task::yield_now().await;
     }
+    record_listing(enclave, ready, call, (caller, item), (now, true));
+    // The last name that is one: a stray object at the end of a page must not end the paging.
+    let names = listing.objects.iter().rev().filter_map(|object| object.name.strip_prefix(find::WALLETS));
+    let last = names.filter(|_| listing.more).find(|name| name.parse::<WalletName>().is_ok());
+    let next = last.map(str::to_owned);
+    Ok(Visible { wallets, next })
+}
+
+/// The record of a listing as a whole.
+fn record_listing(
+    enclave: &Enclave,
+    ready: &Ready,
+    call: &Call,
+    (caller, item): (&Caller, Option<u32>),
+    (now, allowed): (Timestamp, bool),
+) {
     let receipt = enclave.audit().record(
         now,
         &Entry::Decision {
@@ -187,7 +208,7 @@ pub(super) async fn visible(
             chain_id: None,
             every_chain: false,
             request_digest: call.digest(),
-            allowed: true,
+            allowed,
             rule: None,
             rejected: None,
             obstacle: None,
@@ -198,11 +219,6 @@ pub(super) async fn visible(
         },
     );
     call.keep(receipt);
-    // The last name that is one: a stray object at the end of a page must not end the paging.
-    let names = listing.objects.iter().rev().filter_map(|object| object.name.strip_prefix(find::WALLETS));
-    let last = names.filter(|_| listing.more).find(|name| name.parse::<WalletName>().is_ok());
-    let next = last.map(str::to_owned);
-    Ok(Visible { wallets, next })
 }
 
 /// The page of the store's listing, which the host may have to be asked for.

@@ -24,6 +24,11 @@ pub enum NotStored {
         "the host has not stored the audit log for {0} s, which is too long; nothing is signed until it has"
     )]
     Late(u64),
+    /// KMS's log has no witness of what was decided.
+    #[error(
+        "no witness of the audit log reached KMS for {0} s, which is too long; nothing is signed until one does"
+    )]
+    NotWitnessed(u64),
 }
 
 /// The host says that it has stored what it was never given.

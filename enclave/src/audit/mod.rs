@@ -109,6 +109,42 @@ pub enum Entry<'a> {
         keyring: &'a Name,
         /// Its fingerprint.
         fingerprint: HexBytes<32>,
+        /// What KMS said of its keys at the time.
+        kms_policy: KeyPolicies,
+    },
+    /// KMS was asked to open a keyring, and gave at least one of its data keys. KMS's own log has each of these requests:
+    /// one that no boot recorded was made for an enclave whose log is kept back.
+    KeyringOpened {
+        /// Its name.
+        keyring: &'a Name,
+        /// Its fingerprint in the policy bundle.
+        fingerprint: HexBytes<32>,
+        /// What KMS gave.
+        requests: &'a [KmsRequest],
+        /// What KMS said of its keys at the time.
+        kms_policy: KeyPolicies,
+        /// Why it is not open for all that.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        problem: Option<&'a str>,
+    },
+    /// A client asked for a session.
+    Session {
+        /// Who.
+        client: &'a Name,
+        /// The id of the key that signed the request, if one did.
+        key: Option<&'a Name>,
+        /// The only role asked for, if one was.
+        role: Option<&'a Name>,
+        /// SHA-256 of method, path and body.
+        request_digest: HexBytes<32>,
+        /// Yes or no.
+        allowed: bool,
+        /// The session's id, if there is one.
+        id: Option<HexBytes<16>>,
+        /// Its end.
+        expires: Option<Timestamp>,
+        /// Version of the bundle that decided.
+        policy_version: u64,
     },
     /// A client asked for something.
     Decision {
@@ -148,6 +184,24 @@ pub enum Entry<'a> {
         /// SHA-256 of what was signed or made, if anything was.
         result_digest: Option<HexBytes<32>>,
     },
+}
+
+/// A request that KMS granted, as its own log names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KmsRequest {
+    /// The KMS key.
+    pub key_arn: String,
+    /// `x-amzn-RequestId` of the answer, which `CloudTrail` has as `requestID`. None if it was none.
+    pub request_id: Option<String>,
+}
+
+/// What came of looking at the policies of the configuration's KMS keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyPolicies {
+    /// SHA-256 over everything that was read; the attested statement has the newest.
+    pub digest: Option<HexBytes<32>>,
+    /// How many deviations there were.
+    pub deviations: usize,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]

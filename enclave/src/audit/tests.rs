@@ -99,7 +99,29 @@ fn every_entry_is_a_record_to_the_verifier() {
     let facts = serde_json::value::to_raw_value(&json!({"chain": "evm"})).unwrap();
     let digest = HexBytes([6; 32]);
     audit.record(now(), &Entry::PolicyRefused { version: 1, digest, reason: "old \u{2028}\n" });
-    audit.record(now(), &Entry::KeyringCreated { keyring: &client, fingerprint: digest });
+    let kms_policy = KeyPolicies { digest: Some(digest), deviations: 1 };
+    audit.record(now(), &Entry::KeyringCreated { keyring: &client, fingerprint: digest, kms_policy });
+    let requests = [KmsRequest { key_arn: "arn".into(), request_id: None }];
+    for problem in [None, Some("share 1 cannot be opened")] {
+        let (keyring, requests) = (&client, &requests);
+        audit.record(
+            now(),
+            &Entry::KeyringOpened { keyring, fingerprint: digest, requests, kms_policy, problem },
+        );
+    }
+    audit.record(
+        now(),
+        &Entry::Session {
+            client: &client,
+            key: Some(&client),
+            role: None,
+            request_digest: digest,
+            allowed: true,
+            id: Some(HexBytes([5; 16])),
+            expires: Some(now()),
+            policy_version: 1,
+        },
+    );
     let receipt = audit.record(
         now(),
         &Entry::Decision {

@@ -9,7 +9,7 @@ use signer_rules::{
     audit::{CHECKPOINT_FORMAT, Checkpoint, Witness},
     configuration::SignedConfiguration,
 };
-use signer_shared::message::AuditStatus;
+use signer_shared::message::{AuditStatus, Phase};
 use tokio::time::timeout;
 
 use super::{Configured, Enclave, State};
@@ -21,11 +21,16 @@ const WITNESS_LIMIT: Duration = Duration::from_secs(40);
 /// How long the host may take to store a record before the newest one is witnessed, and not the last that it has.
 const STORING: Duration = Duration::from_secs(10);
 
+/// How soon a witness that failed is tried again.
+const RETRY: Duration = Duration::from_secs(10);
+
 /// What KMS's log was told.
 #[derive(Default)]
 pub(super) struct Witnessed {
     /// Sequence number of the last record that it was told of.
     sequence: Option<u64>,
+    /// Since when there are records that it was not told of.
+    behind: Option<Instant>,
     /// When it was last tried.
     tried: Option<Instant>,
     /// Why the last try failed.
@@ -44,7 +49,15 @@ pub enum PageError {
 }
 
 impl Enclave {
-    /// Whether something may be decided, which makes a record.
+    /// Whether a client's request may be decided: it must leave a record, and KMS's log must not lack a witness for long.
+    pub fn may_decide(&self, configured: &Configured) -> Result<(), NotStored> {
+        self.may_record(configured)?;
+        let longest = configured.configuration.configuration.audit.longest_unwitnessed_s;
+        let head = self.audit.head().sequence;
+        self.witnessed().may_go_on(head, Duration::from_secs(longest.into()), Instant::now())
+    }
+
+    /// Whether something may be done that makes a record.
     pub fn may_record(&self, configured: &Configured) -> Result<(), NotStored> {
         let settings = configured.configuration.configuration.audit;
         self.audit.may_sign(Duration::from_secs(settings.longest_unstored_s.into()))
@@ -80,34 +93,38 @@ impl Enclave {
         if !self.witnessed().is_due(head.sequence, period) {
             return;
         }
-        let Some(key) = configuration.configuration.kms.shares.first().and_then(|share| share.keys.first())
-        else {
-            return;
-        };
         let witness = Witness {
             authority: configuration.authority,
             boot_id: self.identity.boot_id(),
             sequence: head.sequence,
             head: head.digest,
         };
-        self.witnessed().tried = Some(Instant::now());
-        let failure = match timeout(WITNESS_LIMIT, self.kms.leave_witness(key, &witness)).await {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some((error.to_string(), error.operator_text())),
-            Err(_) => Some(("KMS took too long".to_owned(), "KMS took too long".to_owned())),
-        };
-        if let Some((_, text)) = &failure {
+        let started = Instant::now();
+        self.witnessed().tried = Some(started);
+        let mut failure = None;
+        // Any key's log will do, the first one's if it can be: losing a Region must not stop everything.
+        for key in configuration.configuration.kms.shares.iter().flat_map(|share| &share.keys) {
+            failure = match timeout(WITNESS_LIMIT, self.kms.leave_witness(key, &witness)).await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some((error.to_string(), error.operator_text())),
+                Err(_) => Some(("KMS took too long".to_owned(), "KMS took too long".to_owned())),
+            };
+            let Some((_, text)) = &failure else { break };
             self.events.error("witness_failed", &[("sequence", &head.sequence), ("cause", text)]);
         }
+        let newest = self.audit.head().sequence;
         let mut witnessed = self.witnessed();
         if failure.is_none() {
-            witnessed.sequence = Some(head.sequence);
+            witnessed.succeeded(head.sequence, newest, started);
         }
         witnessed.failure = failure.map(|(problem, _)| problem);
     }
 
     pub(super) fn audit_status(&self, configured: Option<&Configured>) -> AuditStatus {
-        let not_stored = configured.and_then(|configured| self.may_record(configured).err());
+        let not_stored = configured.and_then(|configured| match self.state().phase() {
+            Phase::Ready => self.may_decide(configured).err(),
+            Phase::Booting | Phase::Configured => self.may_record(configured).err(),
+        });
         let witnessed = self.witnessed();
         let not_witnessed =
             witnessed.failure.as_ref().map(|failure| format!("no witness in the log of KMS: {failure}"));
@@ -125,7 +142,24 @@ impl Enclave {
 
 impl Witnessed {
     fn is_due(&self, head: u64, period: Duration) -> bool {
-        self.sequence != Some(head) && self.tried.is_none_or(|tried| tried.elapsed() >= period)
+        let pause = if self.failure.is_some() { period.min(RETRY) } else { period };
+        self.sequence != Some(head) && self.tried.is_none_or(|tried| tried.elapsed() >= pause)
+    }
+
+    /// Whether the records up to `head` are witnessed, or not for long.
+    fn may_go_on(&mut self, head: u64, longest: Duration, now: Instant) -> Result<(), NotStored> {
+        if self.sequence.is_some_and(|witnessed| witnessed >= head) {
+            self.behind = None;
+            return Ok(());
+        }
+        let behind = now.saturating_duration_since(*self.behind.get_or_insert(now));
+        if behind > longest { Err(NotStored::NotWitnessed(behind.as_secs())) } else { Ok(()) }
+    }
+
+    /// A witness that was asked for at `started` names record `sequence`; what came after it is behind since then.
+    fn succeeded(&mut self, sequence: u64, newest: u64, started: Instant) {
+        self.sequence = Some(sequence);
+        self.behind = (newest > sequence).then_some(started);
     }
 }
 
@@ -144,5 +178,36 @@ mod tests {
         witnessed.sequence = Some(3);
         assert!(!witnessed.is_due(3, short), "nothing is new");
         assert!(!witnessed.is_due(4, long) && witnessed.is_due(4, short));
+    }
+
+    #[test]
+    fn a_witness_that_failed_is_tried_again_soon() {
+        let ago = |duration| Instant::now().checked_sub(duration);
+        let long = Duration::from_mins(10);
+        let mut witnessed = Witnessed { tried: ago(RETRY), ..Witnessed::default() };
+        assert!(!witnessed.is_due(1, long));
+        witnessed.failure = Some("KMS took too long".to_owned());
+        assert!(witnessed.is_due(1, long));
+        witnessed.tried = Some(Instant::now());
+        assert!(!witnessed.is_due(1, long));
+    }
+
+    #[test]
+    fn without_witnesses_nothing_goes_on_for_long() {
+        let (start, longest) = (Instant::now(), Duration::from_mins(1));
+        let at = |seconds| start.checked_add(Duration::from_secs(seconds)).unwrap();
+        let mut witnessed = Witnessed::default();
+        assert_eq!(witnessed.may_go_on(2, longest, at(0)), Ok(()));
+        assert_eq!(witnessed.may_go_on(5, longest, at(60)), Ok(()));
+        assert_eq!(witnessed.may_go_on(5, longest, at(61)), Err(NotStored::NotWitnessed(61)));
+        // A witness of some of it: the rest is as old as the witness.
+        witnessed.succeeded(4, 5, at(100));
+        assert_eq!(witnessed.may_go_on(5, longest, at(160)), Ok(()));
+        assert_eq!(witnessed.may_go_on(5, longest, at(161)), Err(NotStored::NotWitnessed(61)));
+        // A quiet enclave is not behind, however long ago its last witness is.
+        witnessed.succeeded(5, 5, at(170));
+        assert_eq!(witnessed.may_go_on(5, longest, at(9_000)), Ok(()));
+        assert_eq!(witnessed.may_go_on(6, longest, at(9_001)), Ok(()));
+        assert_eq!(witnessed.may_go_on(7, longest, at(9_062)), Err(NotStored::NotWitnessed(61)));
     }
 }

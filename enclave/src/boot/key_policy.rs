@@ -12,9 +12,12 @@ use signer_rules::{
 use tokio::task::JoinSet;
 
 use super::Enclave;
-use crate::kms::{
-    ATTEMPTS, KmsError,
-    key_policy::{Deviation, DeviationCode, KeyState, Known, Pins, digest},
+use crate::{
+    audit::KeyPolicies,
+    kms::{
+        ATTEMPTS, KmsError,
+        key_policy::{Deviation, DeviationCode, KeyState, Known, Pins, digest},
+    },
 };
 
 /// Which keys must be readable.
@@ -40,13 +43,21 @@ pub enum KeyPolicyError {
         others: usize,
     },
     /// A key that is needed did not answer.
-    #[error("share {share} cannot be opened: {cause}")]
+    #[error("share {} cannot be opened: {cause}", share.saturating_add(1))]
     Unreachable {
         /// Counted from zero.
         share: usize,
         /// What happened.
         cause: Box<KmsError>,
     },
+}
+
+/// What keyrings may be opened or made with.
+pub struct Usable {
+    /// ARNs of KMS keys.
+    pub keys: Vec<String>,
+    /// What was found.
+    pub found: KeyPolicies,
 }
 
 /// A key of the configuration, and what became of asking about it.
@@ -64,18 +75,19 @@ impl Enclave {
     }
 
     /// Reads what KMS says about the configuration's keys, reports every deviation, and returns the
-    /// ARNs of the keys that keyrings may be opened or made with.
+    /// keys that keyrings may be opened or made with.
     pub async fn check_key_policies(
         &self,
         configuration: &SignedConfiguration,
         need: Need,
-    ) -> Result<Vec<String>, KeyPolicyError> {
+    ) -> Result<Usable, KeyPolicyError> {
         let asked = self.ask_about_keys(configuration, need).await;
         let known: Vec<Known> = asked
             .iter()
             .map(|one| Known { key: one.key.arn.clone(), state: one.state.as_ref().ok().cloned() })
             .collect();
-        *self.kms_policy_digest.lock().unwrap_or_else(PoisonError::into_inner) = digest(&known).ok();
+        let digest = digest(&known).ok();
+        *self.kms_policy_digest.lock().unwrap_or_else(PoisonError::into_inner) = digest;
 
         let pins = Pins { pcr16: HexBytes(configuration.pcr16()) };
         let deviations: Vec<(&Asked, Deviation)> =
@@ -83,8 +95,9 @@ impl Enclave {
         for (one, deviation) in &deviations {
             self.report_deviation(one, deviation);
         }
+        let found = KeyPolicies { digest, deviations: deviations.len() };
         if configuration.configuration.kms.policy_check == PolicyCheck::Report {
-            return Ok(asked.into_iter().map(|one| one.key.arn).collect());
+            return Ok(Usable { keys: asked.into_iter().map(|one| one.key.arn).collect(), found });
         }
         if let Some((one, deviation)) = deviations.first() {
             let error = KeyPolicyError::Refused {
@@ -95,7 +108,7 @@ impl Enclave {
             self.events.error("kms_policy_refused", &[("cause", &error)]);
             return Err(error);
         }
-        self.readable(asked, need)
+        Ok(Usable { keys: self.readable(asked, need)?, found })
     }
 
     /// All at once: a Region that does not answer delays no other.
@@ -163,7 +176,9 @@ impl Asked {
     }
 
     fn place(&self, deviation: &Deviation) -> String {
-        let key = format!("share {}, key {}", self.share, self.position);
+        // As everything else counts that names them.
+        let (share, key) = (self.share.saturating_add(1), self.position.saturating_add(1));
+        let key = format!("share {share}, key {key}");
         deviation.statement.map_or_else(|| key.clone(), |number| format!("{key}, statement {number}"))
     }
 }

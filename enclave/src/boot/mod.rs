@@ -3,6 +3,7 @@
 mod attest;
 mod audit_log;
 mod key_policy;
+mod open_keyrings;
 mod phase;
 mod provision;
 
@@ -23,7 +24,7 @@ use tokio::sync::{Notify, Semaphore};
 
 pub use attest::{AttestError, Attested};
 pub use audit_log::PageError;
-pub use key_policy::{KeyPolicyError, Need};
+pub use key_policy::{KeyPolicyError, Need, Usable};
 pub use phase::{Kind, is_allowed};
 pub use provision::{Adoption, ProvisionError};
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use signer_rules::{
-    bundle::{self, BundleError, SignedBundle},
+    bundle::{BundleError, SignedBundle},
     configuration::{ConfigurationError, SignedConfiguration},
     hex_bytes::HexBytes,
     name::Name,
@@ -16,15 +16,15 @@ use signer_rules::{
 use signer_shared::message::RefusalCode;
 use tokio::time::timeout;
 
-use super::{Configured, Enclave, KeyPolicyError, Need, State};
+use super::{Configured, Enclave, KeyPolicyError, State, open_keyrings::Opening};
 use crate::{
-    api::objects::{Objects, ObjectsError, Stored},
+    api::objects::{Objects, ObjectsError},
     attestation::{CONFIGURATION_PCR, NsmError},
-    audit::Entry,
+    audit::{Entry, NotStored},
     authority::{Succession, SuccessionError, succession},
     clock::ClockStale,
     secret::CryptoError,
-    wallet::{KeyringError, keyring},
+    wallet::{Keyring, KeyringError},
 };
 
 /// For opening all keyrings of a bundle. Every other change of state waits for it.
@@ -87,6 +87,9 @@ pub enum ProvisionError {
     /// A primitive failed.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
+    /// What KMS would be asked could not be recorded.
+    #[error(transparent)]
+    AuditNotStored(#[from] NotStored),
     /// There is no configuration yet.
     #[error("the enclave has no configuration yet")]
     NotConfigured,
@@ -121,6 +124,7 @@ impl ProvisionError {
             Self::Objects(_) => RefusalCode::Malformed,
             Self::NotConfigured => RefusalCode::WrongPhase,
             Self::Busy => RefusalCode::Overloaded,
+            Self::AuditNotStored(_) => RefusalCode::AuditNotStored,
         }
     }
 }
@@ -274,62 +278,6 @@ impl Enclave {
         Ok(Prepared::Next { configured: Box::new(configured), missing })
     }
 
-    /// Opens the keyrings that a bundle names and that are not open yet.
-    async fn open_keyrings(
-        &self,
-        current: &Configured,
-        candidate: &SignedBundle,
-        objects: &Objects,
-    ) -> Result<Opening, ProvisionError> {
-        let mut keyrings = BTreeMap::new();
-        let mut to_open = Vec::new();
-        let tried = self.candidate.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let tried = tried.filter(|(digest, _)| *digest == candidate.digest).map(|(_, keyrings)| keyrings);
-        for wanted in &candidate.bundle.keyrings {
-            let open = current.keyrings.get(&wanted.id);
-            match open.or_else(|| tried.as_ref()?.get(&wanted.id)) {
-                Some(open) if open.fingerprint() == wanted.fingerprint => {
-                    keyrings.insert(wanted.id.clone(), open.clone());
-                }
-                _ => to_open.push(wanted),
-            }
-        }
-        let unknown: Vec<String> = to_open
-            .iter()
-            .map(|wanted| keyring::object_name(&wanted.id))
-            .filter(|name| matches!(objects.get(name), Stored::Unknown))
-            .collect();
-        if !unknown.is_empty() {
-            return Ok(Opening::NeedObjects(unknown));
-        }
-        let present = |wanted: &&bundle::Keyring| {
-            matches!(objects.get(&keyring::object_name(&wanted.id)), Stored::Present(_))
-        };
-        let usable = if to_open.iter().any(present) {
-            self.check_key_policies(&current.configuration, Need::OneOfEachShare).await?
-        } else {
-            Vec::new()
-        };
-        let mut missing = Vec::new();
-        for wanted in to_open {
-            let Stored::Present(object) = objects.get(&keyring::object_name(&wanted.id)) else {
-                missing.push(wanted.id.clone());
-                continue;
-            };
-            let opened = keyring::open(&self.kms, &current.configuration, &usable, wanted, object).await;
-            let opened = opened.map_err(|cause| {
-                let text = cause.operator_text();
-                self.events.error("keyring_not_opened", &[("keyring", &wanted.id), ("cause", &text)]);
-                ProvisionError::Keyring { id: wanted.id.clone(), cause }
-            })?;
-            self.events.info("keyring_opened", &[("keyring", &wanted.id)]);
-            keyrings.insert(wanted.id.clone(), Arc::new(opened));
-            // Kept for the next attempt, should the next keyring fail.
-            self.keep_candidate(candidate.digest, keyrings.clone());
-        }
-        Ok(Opening::Done { keyrings, missing })
-    }
-
     /// Within a boot a keyring's name stays with its key, even if a bundle in between dropped it.
     fn check_keyring_names(&self, candidate: &SignedBundle) -> Result<(), SuccessionError> {
         let known = self.known_keyrings.lock().unwrap_or_else(PoisonError::into_inner);
@@ -348,7 +296,7 @@ impl Enclave {
         }
     }
 
-    fn keep_candidate(&self, bundle: HexBytes<32>, keyrings: BTreeMap<Name, Arc<keyring::Keyring>>) {
+    pub(super) fn keep_candidate(&self, bundle: HexBytes<32>, keyrings: BTreeMap<Name, Arc<Keyring>>) {
         *self.candidate.lock().unwrap_or_else(PoisonError::into_inner) = Some((bundle, keyrings));
     }
 
@@ -381,9 +329,4 @@ enum Prepared {
         configured: Box<Configured>,
         missing: Vec<Name>,
     },
-}
-
-enum Opening {
-    NeedObjects(Vec<String>),
-    Done { keyrings: BTreeMap<Name, Arc<keyring::Keyring>>, missing: Vec<Name> },
 }

@@ -17,7 +17,7 @@ use aws_sdk_kms::{
     Client,
     config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
-    operation::generate_data_key::GenerateDataKeyOutput,
+    operation::{RequestId, generate_data_key::GenerateDataKeyOutput},
     primitives::Blob,
     types::{DataKeySpec, EncryptionAlgorithmSpec},
 };
@@ -32,6 +32,7 @@ pub use trust::{Trust, TrustError};
 
 use crate::{
     attestation::{Nsm, NsmError},
+    audit::KmsRequest,
     clock::Clock,
     secret::Secret,
 };
@@ -204,14 +205,15 @@ impl Kms {
             .map_err(|error| failure(GENERATE_DATA_KEY, key, &error))
     }
 
-    /// Asks for the data key of a ciphertext that `key` made, at most `attempts` times.
+    /// Asks for the data key of a ciphertext that `key` made, at most `attempts` times. What KMS grants is noted in
+    /// `granted`, whatever its answer is worth: KMS's log has it.
     pub async fn decrypt(
         &self,
         recipient: &Recipient,
         key: &KmsKey,
         purpose: Purpose<'_>,
-        ciphertext: Vec<u8>,
-        attempts: u32,
+        (ciphertext, attempts): (Vec<u8>, u32),
+        granted: &mut Vec<KmsRequest>,
     ) -> Result<Secret<32>, KmsError> {
         const OPERATION: &str = "Decrypt";
         let answer = self
@@ -225,6 +227,8 @@ impl Kms {
             .send()
             .await
             .map_err(|error| failure(OPERATION, key, &error))?;
+        let request_id = answer.request_id().filter(|id| is_request_id(id)).map(str::to_owned);
+        granted.push(KmsRequest { key_arn: key.arn.clone(), request_id });
         let envelope = bound_envelope(
             OPERATION,
             key,
@@ -253,6 +257,11 @@ impl Kms {
             .build();
         Client::from_conf(config)
     }
+}
+
+/// As KMS makes them: a UUID, for now. Records hold nothing else.
+fn is_request_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn envelope_of<'a>(key: &KmsKey, answer: &'a GenerateDataKeyOutput) -> Result<&'a [u8], KmsError> {
@@ -307,4 +316,17 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     let texts: Vec<String> = chain.map(ToString::to_string).collect();
     texts.join(": ").chars().take(500).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_request_id;
+
+    #[test]
+    fn ids_of_requests_are_plain() {
+        assert!(is_request_id("1e0dc1f4-5c1a-4a3b-9c63-9c3b6f4f3b52"));
+        for id in ["", "a b", "\"", "é", &"a".repeat(65)] {
+            assert!(!is_request_id(id), "{id}");
+        }
+    }
 }

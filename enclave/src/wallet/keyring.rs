@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     attestation::{Nsm, NsmError},
+    audit::KmsRequest,
     kms::{ATTEMPTS, Kms, KmsError, Purpose, Recipient},
     secret::{CryptoError, Info, Secret, derive},
 };
@@ -60,7 +61,7 @@ pub enum KeyringError {
     #[error("the stored object is no keyring of this appliance: {0}")]
     Object(&'static str),
     /// No KMS key of a share gave its data key.
-    #[error("share {share} cannot be opened: {cause}")]
+    #[error("share {} cannot be opened: {cause}", share.saturating_add(1))]
     Share {
         /// Counted from zero.
         share: usize,
@@ -146,13 +147,14 @@ pub async fn create(
 }
 
 /// Opens a keyring's object through KMS, and checks that it is the one that the admins signed. Of the
-/// configuration's KMS keys only those are asked whose ARNs are `usable`.
+/// configuration's KMS keys only those are asked whose ARNs are `usable`. What KMS grants is noted in `granted`, even if
+/// nothing comes of it.
 pub async fn open(
     kms: &Kms,
     configuration: &SignedConfiguration,
     usable: &[String],
-    expected: &bundle::Keyring,
-    object: &[u8],
+    (expected, object): (&bundle::Keyring, &[u8]),
+    granted: &mut Vec<KmsRequest>,
 ) -> Result<Keyring, KeyringError> {
     let object = parse(object, configuration.authority, &expected.id)?;
     let keys = configuration.configuration.kms.shares.iter().flat_map(|share| &share.keys);
@@ -162,7 +164,7 @@ pub async fn open(
         let place = SharePlace { authority: configuration.authority, keyring: &expected.id, index };
         // One for each share, so that its document is fresh however slow the share before was.
         let recipient = kms.recipient().await?;
-        shares.push(open_share(kms, &keys, &recipient, share, place).await?);
+        shares.push(open_share((kms, &recipient), &keys, share, place, granted).await?);
     }
     let keyring = Keyring::from_shares(configuration.authority, expected.id.clone(), &shares)?;
     if keyring.fingerprint != expected.fingerprint {
@@ -351,11 +353,11 @@ async fn create_share(
 
 /// Tries each copy of these KMS keys, in their order.
 async fn open_share(
-    kms: &Kms,
+    (kms, recipient): (&Kms, &Recipient),
     keys: &[&KmsKey],
-    recipient: &Recipient,
     sealed: &SealedShare,
     place: SharePlace<'_>,
+    granted: &mut Vec<KmsRequest>,
 ) -> Result<Secret<32>, KeyringError> {
     let copy_of = |key: &KmsKey| sealed.copies.iter().find(|copy| copy.key_arn == key.arn);
     let mut copies: Vec<(&KmsKey, &ShareCopy)> =
@@ -367,29 +369,20 @@ async fn open_share(
         // does not use up the time for all shares.
         let attempts = if copies.is_empty() { ATTEMPTS } else { 1 };
         // A damaged copy does not stop the others.
-        match open_copy(kms, recipient, key, copy, place, attempts).await {
+        let data_key = STANDARD.decode(&copy.data_key);
+        let opened = match data_key {
+            Ok(data_key) => kms
+                .decrypt(recipient, key, place.purpose(), (data_key, attempts), granted)
+                .await
+                .map_err(|cause| KeyringError::Share { share: place.index, cause: Box::new(cause) }),
+            Err(_) => Err(KeyringError::Object("a data key is not base64")),
+        };
+        match opened.and_then(|data_key| unwrap_share(&data_key, copy, place)) {
             Ok(share) => return Ok(share),
             Err(error) => cause = Some(error),
         }
     }
     Err(cause.unwrap_or(KeyringError::Object("a share names no KMS key of the configuration")))
-}
-
-async fn open_copy(
-    kms: &Kms,
-    recipient: &Recipient,
-    key: &KmsKey,
-    copy: &ShareCopy,
-    place: SharePlace<'_>,
-    attempts: u32,
-) -> Result<Secret<32>, KeyringError> {
-    let data_key = STANDARD.decode(&copy.data_key);
-    let data_key = data_key.map_err(|_| KeyringError::Object("a data key is not base64"))?;
-    let data_key = kms
-        .decrypt(recipient, key, place.purpose(), data_key, attempts)
-        .await
-        .map_err(|cause| KeyringError::Share { share: place.index, cause: Box::new(cause) })?;
-    unwrap_share(&data_key, copy, place)
 }
 
 fn unwrap_share(

@@ -69,6 +69,16 @@ pub(crate) struct InitArgs {
     /// The longest lifetime of a policy bundle.
     #[arg(long, value_name = "DAYS", default_value = "90")]
     bundle_lifetime_days: u16,
+    /// How long a record of the audit log may wait to be stored before nothing is signed any more.
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    longest_unstored_s: u16,
+    /// How often an enclave leaves a witness of its audit log in KMS's log, while there are new records.
+    #[arg(long, value_name = "SECONDS", default_value = "60")]
+    witness_s: u16,
+    /// How long an enclave goes on signing while it can leave no witness: the longest outage of KMS that is borne,
+    /// and the most that a host can hide.
+    #[arg(long, value_name = "SECONDS", default_value = "3600")]
+    longest_unwitnessed_s: u32,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -134,7 +144,11 @@ fn init(args: &InitArgs) -> Result<Report, Failure> {
         kms: Kms { shares: shares(args)?, policy_check: args.kms_policy_check.into() },
         longest_bundle_lifetime_days: args.bundle_lifetime_days,
         clock: Clock { resynchronise_s: 60, longest_drift_ms: 1000 },
-        audit: Audit { longest_unstored_s: 60, witness_s: 60 },
+        audit: Audit {
+            longest_unstored_s: args.longest_unstored_s,
+            witness_s: args.witness_s,
+            longest_unwitnessed_s: args.longest_unwitnessed_s,
+        },
     };
     write_unsigned(&configuration, &args.output)
 }
@@ -289,7 +303,10 @@ impl Content<'_> {
         let audit = configuration.audit;
         rows.push((
             "audit log",
-            format!("stored within {} s, witnessed every {} s", audit.longest_unstored_s, audit.witness_s),
+            format!(
+                "stored within {} s, witnessed every {} s, nothing signed after {} s without",
+                audit.longest_unstored_s, audit.witness_s, audit.longest_unwitnessed_s
+            ),
         ));
         rows
     }

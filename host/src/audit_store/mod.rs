@@ -215,6 +215,9 @@ impl AuditStore {
         if phase == Phase::Ready {
             let attestation = std::mem::replace(&mut boot.attestation, BootAttestation::Missing);
             boot.attestation = self.keep_attestation(boot, attestation, head).await?;
+            if !matches!(boot.attestation, BootAttestation::Stored) && next == Next::Later {
+                return Ok(Next::Soon);
+            }
         }
         Ok(next)
     }

@@ -194,6 +194,11 @@ fn refused(code: RefusalCode, message: String) -> Problem {
             "the enclave cannot read the request: check its form against the API's description",
         )
         .log(message),
+        RefusalCode::AuditNotStored => Problem::unavailable(
+            code.as_str(),
+            "this host does not store the audit log: use another host, and tell the operator",
+        )
+        .log(message),
         RefusalCode::NsmFailed => Problem::unavailable(
             code.as_str(),
             "the enclave's security module failed: wait, then send the same request again",

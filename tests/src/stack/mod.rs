@@ -50,7 +50,8 @@ pub const ROLE: &str = "arn:aws:iam::111122223333:role/signer-instance";
 pub const KEYRING: &str = "default";
 
 /// A test that plays the host need not store the log at once.
-pub const PATIENT_AUDIT: Audit = Audit { longest_unstored_s: 600, witness_s: 60 };
+pub const PATIENT_AUDIT: Audit =
+    Audit { longest_unstored_s: 600, witness_s: 60, longest_unwitnessed_s: 3600 };
 
 const REGION: &str = "us-east-1";
 /// The longest that anything is waited for.

@@ -209,8 +209,8 @@ impl Policy {
         }
     }
 
-    /// The decision of a bundle that is not in force.
-    fn untimely(&self, now: Timestamp) -> Option<Decision> {
+    /// The decision of a bundle that is not in force, whatever is asked.
+    pub fn untimely(&self, now: Timestamp) -> Option<Decision> {
         if now < self.not_before {
             Some(Decision::NotYetInForce)
         } else if now >= self.expires {

@@ -109,10 +109,13 @@ impl Statement {
         self.action.as_ref().is_some_and(listed) || self.not_action.as_ref().is_some_and(|not| !listed(not))
     }
 
-    /// The operations that it names without wildcards, in lower case.
-    pub(super) fn exact_actions(&self) -> impl Iterator<Item = String> {
-        let patterns = self.action.iter().flat_map(|actions| &actions.0);
-        patterns.map(|pattern| pattern.0.to_ascii_lowercase()).filter(|name| !name.contains(['*', '?']))
+    /// Whether it names, exactly or by a wildcard, what is none of the `known` operations, which are in lower case.
+    pub(super) fn names_beyond(&self, known: &(impl Iterator<Item = &'static str> + Clone)) -> bool {
+        let mut patterns = self.action.iter().flat_map(|actions| &actions.0);
+        patterns.any(|pattern| {
+            let pattern = pattern.0.to_ascii_lowercase();
+            !known.clone().any(|action| matches(&pattern, action))
+        })
     }
 
     /// Whether it is certainly about the key that it is on.

@@ -207,7 +207,7 @@ fn of_allow(statement: &Statement, denials: &Denials, pins: &Pins) -> Vec<Deviat
     if !attested && statement.is_about(UNKNOWN) {
         codes.push(DeviationCode::Wildcard);
     }
-    if !attested && statement.exact_actions().any(|action| !actions::is_known(&action)) {
+    if !attested && statement.names_beyond(&actions::known()) {
         codes.push(DeviationCode::UnknownAction);
     }
     // Whether denials to "everyone" hold for services is nothing to rely on.

@@ -132,6 +132,7 @@ fn what_a_statement_must_not_allow() {
         (allow("kms:GenerateDataKeyPair"), &["other_use"]),
         (allow("kms:ReadMinds"), &["unknown_action"]),
         (allow("s3:GetObject"), &["unknown_action"]),
+        (allow("kms:Synchronize*"), &["unknown_action"]),
         (decrypt(json!({"StringEquals": {"kms:CallerAccount": "111122223333"}})), &["unattested_decrypt"]),
         (decrypt(json!({"StringLike": {SHA384: image, PCR16: ours}})), &["unattested_decrypt"]),
         (decrypt(json!({"StringEqualsIfExists": {SHA384: image, PCR16: ours}})), &["unattested_decrypt"]),

@@ -1,5 +1,6 @@
 //! One boot: its attestation, its log, and what CloudTrail has of it.
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 use signer_eif::{
     examine::{
@@ -46,6 +47,8 @@ pub(super) struct BootReport {
     last: Option<Timestamp>,
     /// Sequence number of the last record that CloudTrail has.
     witnessed: Option<u64>,
+    /// The requests with which KMS opened keyrings for it.
+    pub(super) openings: Vec<KmsRequest>,
 }
 
 /// What was read of a log up to its end, or up to what is wrong.
@@ -54,7 +57,24 @@ struct Reading {
     first: Option<Timestamp>,
     last: Option<Timestamp>,
     records: u64,
-    decisions: u64,
+    /// Records that only an enclave makes that is ready.
+    of_ready: u64,
+    openings: Vec<KmsRequest>,
+    /// When the last record was made that a witness names.
+    witnessed: Option<Timestamp>,
+}
+
+/// What a record says of the opening of a keyring, as far as CloudTrail has it too.
+#[derive(Deserialize)]
+struct KeyringOpened {
+    requests: Vec<KmsRequest>,
+}
+
+/// A request that KMS granted.
+#[derive(Deserialize)]
+pub(super) struct KmsRequest {
+    key_arn: String,
+    pub(super) request_id: Option<String>,
 }
 
 impl Judge<'_> {
@@ -76,11 +96,16 @@ impl Judge<'_> {
         };
         let verifier = Verifier::new(statement.identity_key, statement.authority, boot_id);
         let mut reading = Reading::default();
-        match read(verifier, store, boot_id, &mut reading)? {
+        match read(verifier, store, report.witnessed, boot_id, &mut reading)? {
             Ok(chain) => report.problems.extend(self.chain_problems(&chain, &statement)),
             Err(error) => report.problems.push(error.to_string()),
         }
         report.read(&reading);
+        if let Some(trail) = self.trail {
+            report.hold_against(trail, &reading);
+        }
+        // An attested key signed them. A log that nobody vouches for claims nothing.
+        report.openings = reading.openings;
         Ok(report.judged())
     }
 
@@ -112,16 +137,25 @@ impl Judge<'_> {
         let boot_id = report.boot_id;
         let mut reading = Reading::default();
         let claimed = store.segments(boot_id).next().transpose()?.and_then(|segment| claimed_boot(&segment));
-        if let Some(boot) = claimed {
-            let verifier = Verifier::new(boot.identity_key, boot.authority, boot_id);
-            if let Err(error) = read(verifier, store, boot_id, &mut reading)? {
-                report.problems.push(error.to_string());
+        match claimed {
+            Some(boot) if self.is_of_authority(&boot) => {
+                let verifier = Verifier::new(boot.identity_key, boot.authority, boot_id);
+                match read(verifier, store, None, boot_id, &mut reading)? {
+                    Ok(chain) => report.problems.extend(unsealed(&chain)),
+                    Err(error) => report.problems.push(error.to_string()),
+                }
             }
-        } else {
-            report.problems.push("its log does not begin with a boot record".to_owned());
+            Some(_) => report.problems.push("its log is another appliance's".to_owned()),
+            None => report.problems.push("its log does not begin with a boot record".to_owned()),
         }
         report.read(&reading);
-        if reading.decisions > 0 || report.witnessed.is_some() {
+        let receipts = self.receipts.iter().filter(|receipt| receipt.boot_id == boot_id);
+        let given = receipts.map(|receipt| receipt.sequence).max();
+        if let Some(sequence) = given {
+            report.problems.push(format!(
+                "a receipt names its record {sequence}: it was ready, and its attestation is missing from the store"
+            ));
+        } else if reading.of_ready > 0 || report.witnessed.is_some() {
             report.problems.push("it was ready, and its attestation is missing from the store".to_owned());
         } else if self.trail.is_none() {
             report.note =
@@ -168,12 +202,12 @@ impl Judge<'_> {
         Err(first.unwrap_or_else(|| vec!["its attestation could not be judged".to_owned()]))
     }
 
+    fn is_of_authority(&self, boot: &signer_rules::audit::Boot) -> bool {
+        self.configurations.iter().any(|configuration| configuration.authority == boot.authority)
+    }
+
     fn chain_problems(&self, chain: &Chain, statement: &Statement) -> Vec<String> {
-        let mut problems = Vec::new();
-        if chain.unsealed > 0 {
-            problems
-                .push(format!("its last {} records have no checkpoint: nobody signed them", chain.unsealed));
-        }
+        let mut problems: Vec<String> = unsealed(chain).into_iter().collect();
         let attested = Witness {
             authority: statement.authority,
             boot_id: statement.boot_id,
@@ -196,10 +230,16 @@ impl Judge<'_> {
     }
 }
 
+fn unsealed(chain: &Chain) -> Option<String> {
+    let unsealed = chain.unsealed;
+    (unsealed > 0).then(|| format!("its last {unsealed} records have no checkpoint: nobody signed them"))
+}
+
 /// Goes through a log. The outer error is a file that cannot be read.
 fn read(
     verifier: Result<Verifier, AuditError>,
     store: &Store,
+    witnessed: Option<u64>,
     boot_id: BootId,
     reading: &mut Reading,
 ) -> Result<Result<Chain, AuditError>, Failure> {
@@ -209,7 +249,7 @@ fn read(
     };
     for segment in store.segments(boot_id) {
         match verifier.segment(&segment?) {
-            Ok(records) => reading.note(&records),
+            Ok(records) => reading.note(&records, witnessed),
             Err(error) => return Ok(Err(error)),
         }
     }
@@ -238,12 +278,19 @@ fn failing(examination: &Examination) -> Vec<String> {
 }
 
 impl Reading {
-    fn note(&mut self, records: &[Record]) {
+    fn note(&mut self, records: &[Record], witnessed: Option<u64>) {
         self.first = self.first.or_else(|| records.first().map(|record| record.time));
         self.last = records.last().map(|record| record.time).or(self.last);
         self.records = self.records.saturating_add(u64::try_from(records.len()).unwrap_or(u64::MAX));
-        let decisions = records.iter().filter(|record| record.kind == "decision").count();
-        self.decisions = self.decisions.saturating_add(u64::try_from(decisions).unwrap_or(u64::MAX));
+        let of_ready =
+            records.iter().filter(|record| ["decision", "session"].contains(&record.kind.as_str()));
+        self.of_ready = self.of_ready.saturating_add(u64::try_from(of_ready.count()).unwrap_or(u64::MAX));
+        let named = records.iter().find(|record| Some(record.sequence) == witnessed);
+        self.witnessed = named.map(|record| record.time).or(self.witnessed);
+        let opened = records.iter().filter(|record| record.kind == "keyring_opened");
+        let opened =
+            opened.filter_map(|record| serde_json::from_str::<KeyringOpened>(record.entry.get()).ok());
+        self.openings.extend(opened.flat_map(|opened| opened.requests));
     }
 }
 
@@ -258,11 +305,38 @@ impl BootReport {
             first: None,
             last: None,
             witnessed: witnesses.iter().map(|witness| witness.sequence).max(),
+            openings: Vec::new(),
         }
     }
 
     fn read(&mut self, reading: &Reading) {
         (self.records, self.first, self.last) = (reading.records, reading.first, reading.last);
+    }
+
+    /// What the trail cannot show of an attested boot. An enclave that is ready leaves a witness, and KMS logs what it
+    /// gives: where either is missing, the trail is of another time or key, or something was kept from KMS.
+    fn hold_against(&mut self, trail: &Trail, reading: &Reading) {
+        let missing = reading.openings.iter().find(|opening| {
+            opening.request_id.as_deref().is_none_or(|request_id| !trail.has_opening(request_id))
+        });
+        if let Some(opening) = missing {
+            self.note = Some(format!(
+                "the trail has not the request that opened its keyring with {}: give the trail of every key, and of \
+                 that time",
+                clean(&opening.key_arn)
+            ));
+            self.verdict = Verdict::NotChecked;
+        } else if self.witnessed.is_none() {
+            self.note = Some(
+                "the trail has no witness of it: its log may have been cut anywhere, or it died as it became ready"
+                    .to_owned(),
+            );
+            self.verdict = Verdict::NotChecked;
+        } else if reading.witnessed < self.last {
+            self.note = reading
+                .witnessed
+                .map(|at| format!("the trail vouches for it up to {at}, not for what came later"));
+        }
     }
 
     fn judged(mut self) -> Self {

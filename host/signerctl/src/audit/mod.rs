@@ -60,8 +60,8 @@ pub(crate) struct VerifyArgs {
     /// An image that the boots may have run: what nitro-cli build-enclave or signer-eif measure printed. Repeatable.
     #[arg(long, value_name = "FILE", required = true)]
     measurements: Vec<PathBuf>,
-    /// What CloudTrail has of the configuration's first KMS key: events as JSON lines, or {"Records":[...]},
-    /// decompressed. Repeatable.
+    /// What CloudTrail has of every KMS key of the configuration, all Regions and accounts: files as it delivers them,
+    /// decompressed, or one event a line. Repeatable.
     #[arg(long, value_name = "FILE")]
     cloudtrail: Vec<PathBuf>,
     /// A receipt that an answer carried, which must be in the log. Repeatable.
@@ -144,7 +144,13 @@ fn verify(args: &VerifyArgs, terminal: &Terminal) -> Result<Report, Failure> {
         );
     }
     let strange = trail.as_ref().map_or(&[][..], |trail| &trail.strange);
-    Ok(report(&boots, strange, trail.is_some(), terminal.style()))
+    // Of one boot alone nobody can say what the others opened.
+    let unclaimed = trail.as_ref().filter(|_| args.store.boot.is_none()).map(|trail| {
+        let openings = boots.iter().flat_map(|boot| &boot.openings);
+        trail.unclaimed(&openings.filter_map(|opening| opening.request_id.clone()).collect())
+    });
+    let found = Found { strange, unclaimed: &unclaimed.unwrap_or_default(), trail: trail.is_some() };
+    Ok(report(&boots, &found, terminal.style()))
 }
 
 fn one_authority(configurations: &[SignedConfiguration]) -> Result<HexBytes<32>, Failure> {
@@ -158,12 +164,24 @@ fn one_authority(configurations: &[SignedConfiguration]) -> Result<HexBytes<32>,
     }
 }
 
-fn report(boots: &[BootReport], strange: &[String], trail: bool, style: Style) -> Report {
+/// What the trail shows beyond single boots.
+struct Found<'a> {
+    strange: &'a [String],
+    unclaimed: &'a [String],
+    trail: bool,
+}
+
+fn report(boots: &[BootReport], found: &Found<'_>, style: Style) -> Report {
+    let Found { strange, unclaimed, trail } = *found;
     let has = |verdict| boots.iter().any(|boot| boot.verdict == verdict);
     let (line, outcome, exit) = if has(Verdict::Wrong) || !strange.is_empty() {
         (style.bad("SOMETHING IS WRONG: do not rely on these logs."), "wrong", EXIT_FAILED)
-    } else if has(Verdict::NotChecked) {
-        (style.caution("INCOMPLETE: something could not be checked."), "incomplete", EXIT_USAGE)
+    } else if has(Verdict::NotChecked) || !unclaimed.is_empty() {
+        (
+            style.caution("INCOMPLETE: something could not be checked, or not be explained."),
+            "incomplete",
+            EXIT_USAGE,
+        )
     } else if trail {
         (style.good("Every log is whole, as far as the trail reaches."), "holds", 0)
     } else {
@@ -175,11 +193,13 @@ fn report(boots: &[BootReport], strange: &[String], trail: bool, style: Style) -
     };
     let mut lines: Vec<String> = boots.iter().map(|boot| boot.lines(style)).collect();
     lines.extend(strange.iter().map(|text| format!("{} {text}", style.bad("trail:"))));
+    lines.extend(unclaimed.iter().map(|text| format!("{} {text}", style.caution("trail:"))));
     let json = json!({
         "outcome": outcome,
         "trail": trail,
         "boots": boots.iter().map(BootReport::to_json).collect::<Vec<_>>(),
         "trail_problems": strange,
+        "unclaimed_openings": unclaimed,
     });
     Report { human: format!("{}\n\n{line}", lines.join("\n")), json, exit }
 }
