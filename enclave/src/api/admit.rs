@@ -115,8 +115,8 @@ impl Obstacle {
             Self::ApprovalInvalid => (
                 Code::ApprovalRequired,
                 format!(
-                    "the approval is not for this request under rule {name}, has expired, or lacks signatures of its \
-                     approvers"
+                    "the approval is not for this request, this client, rule {name} and the policy bundle in force, has \
+                     expired or lasts longer than the rule allows, or lacks approvers: have the request approved anew"
                 ),
             ),
         };

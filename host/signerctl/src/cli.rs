@@ -18,17 +18,23 @@ First steps:
   signerctl config digest config.json
   signerctl kms-policy --config config.json --account ACCOUNT --role ROLE-ARN \\
       --measurements eif.json
+  signerctl policy init --config config.json --version 1 --output policy-1.json
+  signerctl policy sign policy-1.json --key admin-1.pem --config config.json
+Start the enclave, and the host with config.json and policy-1.json, until this says configured:
+  signerctl status --url URL
   signerctl keyring create --url URL --config config.json --keyring default --key admin-1.pem \\
       --measurements eif.json
-  signerctl policy init --config config.json --version 1 --keyring default=FINGERPRINT \\
-      --client backend:none --rules rules.json --output policy.json
-  signerctl policy check policy.json --config config.json
-  signerctl policy sign policy.json --key admin-1.pem
-  signerctl policy push policy.json --url URL
+  signerctl policy keygen --id backend-1 --output backend.pem
+Write what it printed into clients.json, and rules into rules.json: signerctl policy init --help
+  signerctl policy init --config config.json --version 2 --previous policy-1.json \\
+      --keyring default=FINGERPRINT --clients clients.json --rules rules.json --output policy-2.json
+  signerctl policy check policy-2.json --config config.json
+  signerctl policy sign policy-2.json --key admin-1.pem --config config.json
+  signerctl policy push policy-2.json --url URL
   signerctl attest --url URL --config config.json --measurements eif.json
+  signerctl wallet create treasury --url URL --client-key backend.pem --key-id backend-1 \\
+      --config config.json --measurements eif.json
   signerctl audit verify --store STORE --config config.json --measurements eif.json
-
-  signerctl wallet create treasury --url URL --config config.json --measurements eif.json
 
 Exit status: 0 done and every check held; 1 failed, a check did not hold, or (policy simulate) denied;
 2 wrong usage, or (attest, audit verify) something could not be checked.";

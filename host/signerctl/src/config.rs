@@ -243,6 +243,9 @@ pub(crate) fn signatures(envelope: &Envelope, payload_type: &'static str, quorum
     Signatures::of(envelope, payload_type, quorum.admins(), quorum.threshold())
 }
 
+/// What is said where nothing tells whether a key is an admin's.
+pub(crate) const KEY_NOT_CHECKED: &str = "not checked whether this key is an admin's: give --config FILE";
+
 /// Refuses a key that is not an admin's: its signature would be passed over.
 pub(crate) fn require_admin(key: &AdminSecret, quorum: &Quorum) -> Result<(), Failure> {
     if quorum.admins().contains(&key.public()) {

@@ -29,7 +29,7 @@ use signer_terminal::{
 
 use crate::{
     cli::ServerArgs,
-    config::{self, require_admin, signatures},
+    config::{self, KEY_NOT_CHECKED, require_admin, signatures},
     measurements::MeasurementArgs,
 };
 
@@ -41,7 +41,7 @@ pub(crate) enum KeyringCommand {
     /// Write a request to create a keyring, for admins who sign on different machines.
     Request(RequestArgs),
     /// Add an admin's signature to a request.
-    Sign(SignArgs),
+    Sign(SignRequestArgs),
 }
 
 /// Create a keyring in a running enclave, and verify its proof.
@@ -80,7 +80,7 @@ pub(crate) struct CreateArgs {
 #[derive(Args)]
 #[command(after_help = "Example:\n  \
     signerctl keyring request --config config.json --keyring default --valid-minutes 120 --output request.json\n  \
-    signerctl keyring sign request.json --key admin-1.pem\n  \
+    signerctl keyring sign request.json --key admin-1.pem --config config.json\n  \
     signerctl keyring create --url URL --config config.json --request request.json --measurements eif.json")]
 pub(crate) struct RequestArgs {
     /// The configuration of the appliance.
@@ -99,6 +99,16 @@ pub(crate) struct RequestArgs {
     output: OutputArgs,
 }
 
+/// Add an admin's signature to a request.
+#[derive(Args)]
+pub(crate) struct SignRequestArgs {
+    #[command(flatten)]
+    sign: SignArgs,
+    /// The configuration, to check the request against it and to count signatures.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
 /// What is relied on of the answer, beside its proof.
 #[derive(Deserialize)]
 struct Created {
@@ -109,7 +119,7 @@ pub(crate) fn run(command: &KeyringCommand, terminal: &Terminal) -> Result<Repor
     match command {
         KeyringCommand::Create(args) => create(args, terminal),
         KeyringCommand::Request(args) => request(args, terminal.style()),
-        KeyringCommand::Sign(args) => sign(args, terminal.style()),
+        KeyringCommand::Sign(args) => sign(args, terminal),
     }
 }
 
@@ -199,16 +209,33 @@ fn request(args: &RequestArgs, style: Style) -> Result<Report, Failure> {
     Ok(Report::new(fields(&rows), json))
 }
 
-fn sign(args: &SignArgs, style: Style) -> Result<Report, Failure> {
-    let mut file = EnvelopeFile::read(&args.file, PAYLOAD_TYPE)?;
+fn sign(args: &SignRequestArgs, terminal: &Terminal) -> Result<Report, Failure> {
+    let (SignArgs { file: path, key }, style) = (&args.sign, terminal.style());
+    let mut file = EnvelopeFile::read(path, PAYLOAD_TYPE)?;
     let request = parse(file.unverified_payload())?;
-    let key = AdminSecret::read(&args.key)?;
+    let configuration = args.config.as_deref().map(config::read_signed).transpose()?;
+    let key = AdminSecret::read(key)?;
+    if let Some(configuration) = &configuration {
+        require_admin(&key, &configuration.quorum)?;
+        if request.authority != configuration.authority {
+            return Err(Failure::new("the request is for another authority than the configuration's")
+                .hint("is --config of another appliance?"));
+        }
+    } else {
+        terminal.warn(KEY_NOT_CHECKED);
+    }
     file.sign(&key)?;
-    let name = args.file.display().to_string();
+    let name = path.display().to_string();
     let public = keys::public_hex(&key.public());
-    let human = format!("{} with key {public}\n\n{}", style.bold("Signed"), fields(&rows(&name, &request)));
+    let mut rows = rows(&name, &request);
     let mut json = to_json(&name, &request);
     json["signed_by"] = json!({ "public_key": public, "key_id": key.public().id() });
+    if let Some(configuration) = &configuration {
+        let signatures = signatures(file.envelope(), PAYLOAD_TYPE, &configuration.quorum);
+        rows.push(("signatures", signatures.summary(style)));
+        json["signatures"] = signatures.to_json();
+    }
+    let human = format!("{} with key {public}\n\n{}", style.bold("Signed"), fields(&rows));
     Ok(Report::new(human, json))
 }
 
@@ -291,14 +318,21 @@ mod tests {
             valid_minutes: 15,
             output,
         };
-        let style = Terminal::plain().style();
-        let made = request(&args, style).unwrap();
+        let terminal = Terminal::plain();
+        let made = request(&args, terminal.style()).unwrap();
         assert_eq!(made.json["signatures"]["complete"], false);
 
         let configuration = config::read_signed(&config).unwrap();
         let envelope = || EnvelopeFile::read(&path, PAYLOAD_TYPE).unwrap().to_json().unwrap();
         assert!(verify(&envelope(), &configuration).unwrap_err().advice().unwrap().contains("--key"));
-        sign(&SignArgs { file: path.clone(), key }, style).unwrap();
+        let signed_with = |key: &PathBuf| {
+            let signed = SignArgs { file: path.clone(), key: key.clone() };
+            sign(&SignRequestArgs { sign: signed, config: Some(config.clone()) }, &terminal)
+        };
+        let stranger = OutputArgs { output: test_directory().join("stranger.pem"), force: false };
+        AdminSecret::generate().unwrap().write(&stranger).unwrap();
+        assert!(signed_with(&stranger.output).is_err(), "no admin's key");
+        assert_eq!(signed_with(&key).unwrap().json["signatures"]["complete"], true);
         let request = verify(&envelope(), &configuration).unwrap();
         assert_eq!(request.keyring.as_str(), "default");
         assert_eq!(made.json["nonce"], request.nonce.to_string());

@@ -33,7 +33,7 @@ pub(crate) struct SignArgs {
 
 pub(crate) fn run(args: &SignArgs, terminal: &Terminal) -> Result<Report, Failure> {
     let body = files::read_or_stdin(&args.request)?;
-    let server = args.client.connect_with(approve::headers(args.approval.as_deref())?, terminal)?;
-    let answer = server.post(&format!("/v1/wallets/{}/sign", args.wallet), body)?;
-    Ok(Report::new(status::pretty(&answer), answer))
+    let appliance = args.client.connect_with(approve::headers(args.approval.as_deref())?, terminal)?;
+    let answer = appliance.post(&format!("/v1/wallets/{}/sign", args.wallet), body)?;
+    Ok(appliance.annotate(Report::new(status::pretty(&answer), answer)))
 }

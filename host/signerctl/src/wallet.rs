@@ -7,12 +7,9 @@ use signer_rules::{
     bundle::WalletId,
     name::{Name, WalletName},
 };
-use signer_terminal::{
-    Failure, Report, Style, Terminal, clean, fields,
-    http::{self, Server},
-};
+use signer_terminal::{Failure, Report, Style, Terminal, clean, fields, http};
 
-use crate::client::{AFTER_HELP, ClientArgs};
+use crate::client::{AFTER_HELP, Appliance, ClientArgs};
 
 /// Wallets on one page of a listing.
 const PAGE: usize = 100;
@@ -97,13 +94,18 @@ pub(crate) fn run(command: &WalletCommand, terminal: &Terminal) -> Result<Report
             if let Some(keyring) = &args.keyring {
                 body["keyring"] = json!(keyring);
             }
-            let answer = args.client.connect(terminal)?.post("/v1/wallets", body.to_string())?;
-            one(answer, "POST /v1/wallets", style)
+            let appliance = args.client.connect(terminal)?;
+            let answer = appliance.post("/v1/wallets", body.to_string())?;
+            Ok(appliance.annotate(one(answer, "POST /v1/wallets", style)?))
         }
-        WalletCommand::List(args) => list(&args.client.connect(terminal)?, style),
+        WalletCommand::List(args) => {
+            let appliance = args.client.connect(terminal)?;
+            Ok(appliance.annotate(list(&appliance, style)?))
+        }
         WalletCommand::Show(args) => {
-            let answer = args.client.connect(terminal)?.get(&format!("/v1/wallets/{}", args.wallet))?;
-            one(answer, "GET /v1/wallets/{wallet}", style)
+            let appliance = args.client.connect(terminal)?;
+            let answer = appliance.get(&format!("/v1/wallets/{}", args.wallet))?;
+            Ok(appliance.annotate(one(answer, "GET /v1/wallets/{wallet}", style)?))
         }
     }
 }
@@ -113,12 +115,12 @@ fn one(answer: Value, path: &str, style: Style) -> Result<Report, Failure> {
     Ok(Report::new(wallet.describe(style), answer))
 }
 
-fn list(server: &Server, style: Style) -> Result<Report, Failure> {
+fn list(appliance: &Appliance, style: Style) -> Result<Report, Failure> {
     let mut wallets: Vec<Value> = Vec::new();
     let mut after = String::new();
     for _ in 0..MAX_PAGES {
         let path = format!("/v1/wallets?limit={PAGE}{after}");
-        let page: Page = http::read(&server.get(&path)?, "GET /v1/wallets")?;
+        let page: Page = http::read(&appliance.get(&path)?, "GET /v1/wallets")?;
         wallets.extend(page.wallets);
         let Some(next) = page.next else { return table(&wallets, style) };
         // A name needs no escaping; anything else would be the host's words in our request.

@@ -26,6 +26,9 @@ pub(super) struct Problem {
     operator: Option<Box<str>>,
 }
 
+/// How to ask again without being refused as a replay.
+const AGAIN: &str = "send the same content again, a signed request signed anew with another nonce";
+
 /// What one status needs beside the body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Extra {
@@ -91,22 +94,21 @@ impl Problem {
     }
 
     pub(super) fn overloaded() -> Self {
-        let detail = "too many requests are under way: wait, then send the same request again";
+        let detail = format!("too many requests are under way: wait, then {AGAIN}");
         Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", detail).retry(1)
     }
 
     pub(super) fn not_ready(reason: &str) -> Self {
-        let detail = format!("{reason}: wait, or use another host, and send the same request again");
+        let detail = format!("{reason}: wait, or use another host, and {AGAIN}");
         Self::unavailable("not_ready", detail)
     }
 
     /// The caller cannot know how far a request without an answer got, so the advice is one that is safe
     /// either way.
     pub(super) fn deadline_exceeded() -> Self {
-        Self::unavailable(
-            "deadline_exceeded",
-            "there was no answer in time, and the request may have been carried out: send the same request again",
-        )
+        let detail =
+            format!("there was no answer in time, and the request may have been carried out: {AGAIN}");
+        Self::unavailable("deadline_exceeded", detail)
     }
 
     fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
@@ -172,12 +174,12 @@ impl From<ExchangeError> for Problem {
             ExchangeError::Call(CallError::Deadline) => Self::deadline_exceeded(),
             ExchangeError::Call(CallError::TooLarge(_)) | ExchangeError::Answer(_) => Self::unavailable(
                 "enclave_failed",
-                "the request could not be carried out: send it again, and tell the operator if it stays so",
+                format!("the request could not be carried out: {AGAIN}; tell the operator if it stays so"),
             )
             .log(message),
             ExchangeError::Store(_) => Self::unavailable(
                 "store_unavailable",
-                "the store does not work at present: wait, then send the same request again",
+                format!("the store does not work at present: wait, then {AGAIN}"),
             )
             .log(message),
             ExchangeError::Refused { code, .. } => refused(code, message),
@@ -201,12 +203,12 @@ fn refused(code: RefusalCode, message: String) -> Problem {
         .log(message),
         RefusalCode::NsmFailed => Problem::unavailable(
             code.as_str(),
-            "the enclave's security module failed: wait, then send the same request again",
+            format!("the enclave's security module failed: wait, then {AGAIN}"),
         )
         .log(message),
         RefusalCode::KmsFailed => Problem::unavailable(
             code.as_str(),
-            "KMS did not do what the enclave asked: wait, then send the same request again",
+            format!("KMS did not do what the enclave asked: wait, then {AGAIN}"),
         )
         .log(message),
         RefusalCode::ProtocolMismatch
@@ -235,7 +237,7 @@ mod tests {
         assert_eq!(response.headers()["content-type"], "application/problem+json");
         assert_eq!(response.headers()["retry-after"], "1");
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        let expected = r#"{"type":"about:blank","title":"Too Many Requests","status":429,"code":"overloaded","detail":"too many requests are under way: wait, then send the same request again","retryable":true,"request_id":"r1"}"#;
+        let expected = r#"{"type":"about:blank","title":"Too Many Requests","status":429,"code":"overloaded","detail":"too many requests are under way: wait, then send the same content again, a signed request signed anew with another nonce","retryable":true,"request_id":"r1"}"#;
         assert_eq!(std::str::from_utf8(&body).unwrap(), expected);
     }
 

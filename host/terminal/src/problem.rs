@@ -50,7 +50,9 @@ fn advice(problem: &Problem) -> Option<&'static str> {
         "policy_denied" => {
             "the policy in force does not allow this (signerctl policy simulate says why): change its rules, sign it, push it"
         }
-        "limit_reached" => "wait until the window of the rule's limit has passed",
+        "limit_reached" => {
+            "the answer says how long to wait; if it names no time, the request alone is more than the limit, or is nothing that it can measure"
+        }
         "unauthenticated" => {
             "sign as a client of the policy in force (--client-key and --key-id, or --session), and check this machine's clock"
         }
@@ -61,9 +63,19 @@ fn advice(problem: &Problem) -> Option<&'static str> {
         "wallet_not_found" => "list the wallets: signerctl wallet list",
         "not_ready" => "the enclave is starting or has no policy yet: see signerctl status, then try again",
         "keyring_missing" => {
-            "create the keyring (signerctl keyring create), then push a policy with its fingerprint"
+            "see why it is not open: signerctl status. Repair KMS access or the store; create a keyring only if there never was one, since a new one has other wallets"
         }
-        "malformed_request" => "is this program of another version than the appliance?",
+        "guard_full" => {
+            "use another host; restarting the enclave empties its memory, and closes limits that are not \"after_restart\": \"open\""
+        }
+        "audit_not_stored" => {
+            "the host does not store the audit log: signerctl status says why under audit; repair the store"
+        }
+        "malformed_request" => "correct what the answer names; signerctl explain checks sign requests",
+        "policy_conflict" => {
+            "make the next version from the bundle in force: signerctl policy init --version N --previous FILE"
+        }
+        "nonce_conflict" => "send the transaction that was signed for this nonce, or use the next nonce",
         "overloaded" | "store_unavailable" | "deadline_exceeded" => "try again in a few seconds",
         _ if problem.retryable => "try again in a few seconds",
         _ => return None,

@@ -36,7 +36,8 @@ pub(super) async fn wallet(site: &Site, appliance: &Appliance) -> Result<(Wallet
     let (operator, client) = (site.operator()?, appliance.as_client());
     let created = operator.run(&format!("wallet create {NAME} {client}")).await?;
     let found = operator.run(&format!("wallet show {NAME} {client}")).await?;
-    if created != found {
+    // Each answer has a receipt of its own.
+    if ["id", "name", "accounts"].iter().any(|member| created[member] != found[member]) {
         return Err(format!("created {created}, and found {found}").into());
     }
     let address = |chain: &str| {

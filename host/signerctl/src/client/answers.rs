@@ -46,13 +46,14 @@ impl Checker {
         self.known.borrow().first().cloned()
     }
 
-    /// Whether an enclave that proved what it is gave this answer to that request.
+    /// Refuses an answer to that request that is not of an enclave that proved what it is. Otherwise: whether the answer is
+    /// signed, and not one of the few that need not be.
     pub(super) fn check(
         &self,
         asked: &Asked<'_>,
         headers: &Headers,
         answered: &Answered,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
         let names = ["signature-input", "signature", "content-digest"];
         let [Some(input), Some(signature), Some(digest)] = names.map(|name| answered.header(name)) else {
             return self.unsigned(asked, headers, answered);
@@ -83,19 +84,22 @@ impl Checker {
         let receipt = receipt.map(|receipt| read_receipt(receipt, boot)).transpose()?;
         let receipt = receipt.map_or_else(String::new, |receipt| format!("; receipt {receipt}"));
         self.terminal.explain(&format!("checked: answered by the attested enclave of boot {boot}{receipt}"));
-        Ok(())
+        Ok(true)
     }
 
     /// Refusals may be the host's own, and signatures prove themselves: enclaves sign those for clients with keys only.
     /// Anything else must be signed.
-    fn unsigned(&self, asked: &Asked<'_>, headers: &Headers, answered: &Answered) -> Result<(), Failure> {
+    fn unsigned(&self, asked: &Asked<'_>, headers: &Headers, answered: &Answered) -> Result<bool, Failure> {
         let done = (200..300).contains(&answered.status);
         let by_key = sent(headers, "signature").is_some() && sent(headers, session::TICKET).is_none();
         if done && !by_key && asked.method == "POST" && is_for_signatures(asked.path) {
             self.terminal.warn(
                 "the answer itself is not signed, as enclaves do without a client's key: verify the signature that is in it",
             );
-            return Ok(());
+            if let Some(receipt) = answered.header(RECEIPT) {
+                self.terminal.explain(&format!("receipt {}, not signed", clean(receipt)));
+            }
+            return Ok(false);
         }
         if done {
             return Err(refused("it is not signed").hint(
@@ -103,7 +107,7 @@ impl Checker {
             ));
         }
         self.terminal.warn("this refusal is not signed: it may be the host's and not the enclave's");
-        Ok(())
+        Ok(false)
     }
 
     /// The enclave that answered, with proof of what it is: of a fleet any may have answered.

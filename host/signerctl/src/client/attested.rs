@@ -179,6 +179,9 @@ impl Attestor {
         let open = |check: &&Check| matches!(check.verdict, Verdict::Fail | Verdict::NotChecked);
         let wrong: Vec<&str> = examination.checks.iter().filter(open).map(|check| check.name).collect();
         let message = format!("the enclave does not prove to be the one you expect: {}", wrong.join(", "));
-        Err(Failure::new(message).hint("see every check: signerctl attest, with the same options"))
+        Err(Failure::new(message).hint(
+            "see every check: signerctl attest with the same options, or with a manifest: signer-eif verify --url URL \
+             --manifest FILE --manifest-signer KEY --config FILE",
+        ))
     }
 }

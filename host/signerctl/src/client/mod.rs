@@ -5,12 +5,13 @@ mod attested;
 pub(crate) mod session_file;
 mod signer;
 
-use std::path::PathBuf;
+use std::{cell::RefCell, path::PathBuf, rc::Rc};
 
 use clap::Args;
-use signer_rules::authority::AuthorityId;
+use serde_json::{Value, json};
+use signer_rules::{audit::Receipt, authority::AuthorityId, http_signature::response::RECEIPT};
 use signer_terminal::{
-    Failure, Terminal,
+    Failure, Report, Terminal,
     client_keys::ClientSecret,
     http::{Answered, Asked, Escort, Headers, Server},
 };
@@ -56,12 +57,12 @@ pub(crate) struct KeyArgs {
 
 impl ClientArgs {
     /// The appliance, asked as this client.
-    pub(crate) fn connect(&self, terminal: &Terminal) -> Result<Server, Failure> {
+    pub(crate) fn connect(&self, terminal: &Terminal) -> Result<Appliance, Failure> {
         self.connect_with(Headers::new(), terminal)
     }
 
     /// The same, with further headers in every request.
-    pub(crate) fn connect_with(&self, further: Headers, terminal: &Terminal) -> Result<Server, Failure> {
+    pub(crate) fn connect_with(&self, further: Headers, terminal: &Terminal) -> Result<Appliance, Failure> {
         let proof = self.proof.read()?;
         let signer = match &self.session {
             Some(path) => {
@@ -78,7 +79,45 @@ impl ClientArgs {
             None => self.key.signer(proof.authority())?,
         };
         let checker = proof.checker(&self.server, terminal)?;
-        Ok(self.server.connect()?.escorted(Box::new(Companion { signer, further, checker })))
+        let came = Rc::default();
+        let companion = Companion { signer, further, checker, came: Rc::clone(&came) };
+        Ok(Appliance { server: self.server.connect()?.escorted(Box::new(companion)), came })
+    }
+}
+
+/// The appliance, asked as a client.
+pub(crate) struct Appliance {
+    server: Server,
+    came: Rc<RefCell<Came>>,
+}
+
+/// What came with the last answer.
+#[derive(Default)]
+struct Came {
+    receipt: Option<Receipt>,
+    /// Whether an enclave that proved what it is signed the answer.
+    checked: bool,
+}
+
+impl Appliance {
+    /// `GET path`.
+    pub(crate) fn get(&self, path: &str) -> Result<Value, Failure> {
+        self.server.get(path)
+    }
+
+    /// `POST path` with a JSON body.
+    pub(crate) fn post(&self, path: &str, body: impl Into<Vec<u8>>) -> Result<Value, Failure> {
+        self.server.post(path, body.into())
+    }
+
+    /// Adds to the report's JSON what came with the last answer.
+    pub(crate) fn annotate(&self, mut report: Report) -> Report {
+        let came = self.came.borrow();
+        if let Some(members) = report.json.as_object_mut() {
+            members.insert("receipt".to_owned(), json!(came.receipt.map(|receipt| receipt.to_string())));
+            members.insert("answer_checked".to_owned(), json!(came.checked));
+        }
+        report
     }
 }
 
@@ -100,7 +139,12 @@ pub(crate) fn connect(
     signer: Option<Signer>,
     checker: Option<Checker>,
 ) -> Result<Server, Failure> {
-    Ok(server.connect()?.escorted(Box::new(Companion { signer, further: Headers::new(), checker })))
+    Ok(server.connect()?.escorted(Box::new(Companion {
+        signer,
+        further: Headers::new(),
+        checker,
+        came: Rc::default(),
+    })))
 }
 
 /// Goes with every request and comes back with every answer.
@@ -108,6 +152,7 @@ struct Companion {
     signer: Option<Signer>,
     further: Headers,
     checker: Option<Checker>,
+    came: Rc<RefCell<Came>>,
 }
 
 impl Escort for Companion {
@@ -123,6 +168,34 @@ impl Escort for Companion {
     }
 
     fn inspect(&self, asked: &Asked<'_>, sent: &Headers, answered: &Answered) -> Result<(), Failure> {
-        self.checker.as_ref().map_or(Ok(()), |checker| checker.check(asked, sent, answered))
+        let checker = self.checker.as_ref();
+        let checked = checker.map_or(Ok(false), |checker| checker.check(asked, sent, answered))?;
+        let receipt = answered.header(RECEIPT).and_then(|receipt| receipt.parse().ok());
+        *self.came.borrow_mut() = Came { receipt, checked };
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_report_has_what_came_with_the_answer() {
+        let came: Rc<RefCell<Came>> = Rc::default();
+        let server = Server::new("http://127.0.0.1:1", Duration::from_millis(100), "test/0").unwrap();
+        let appliance = Appliance { server, came: Rc::clone(&came) };
+        let companion = Companion { signer: None, further: Headers::new(), checker: None, came };
+        let report = |receipt: &str| {
+            let asked = Asked { method: "GET", path: "/v1/wallets", query: None, body: b"" };
+            let answered = Answered::new(200, &[(RECEIPT, receipt.to_owned())], "{}");
+            companion.inspect(&asked, &Headers::new(), &answered).unwrap();
+            appliance.annotate(Report::new("", json!({}))).json
+        };
+        let receipt = format!("{}:7:{}", "ab".repeat(16), "03".repeat(32));
+        assert_eq!(report(&receipt), json!({ "receipt": receipt, "answer_checked": false }));
+        assert_eq!(report("7"), json!({ "receipt": null, "answer_checked": false }));
     }
 }

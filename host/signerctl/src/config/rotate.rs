@@ -27,7 +27,9 @@ const FLOW: &str = "The whole flow:\n  \
     signerctl config rotate-sign transition.json --config config.json --key NEW-1.pem   (every new admin)\n  \
     signerctl config next config.json --transition transition.json --output next.json\n  \
     signerctl config sign next.json --key NEW-1.pem                                     (the quorum after)\n\n\
-    The next configuration has another PCR16: give its key policy to KMS before enclaves take it.";
+    Before enclaves take it: push a bundle that both quorums signed (policy init --config\n\
+    config.json, policy sign with OLD and NEW keys), or they refuse every stored bundle and stay in\n\
+    booting; then give the key policy of next.json to KMS. docs/operations.md, Changing the admins.";
 
 /// Write a change of admins that nobody has signed yet.
 #[derive(Args)]

@@ -33,8 +33,8 @@ const DEFAULT_DAYS: u16 = 30;
 /// Write a new bundle that nobody has signed yet.
 #[derive(Args)]
 #[command(after_help = "Example:\n  \
-    signerctl policy init --config config.json --version 1 --keyring default=FINGERPRINT \\\n      \
-        --client backend:none --rules rules.json --output policy.json\n\n\
+    signerctl policy init --config config.json --version 2 --previous policy-1.json \\\n      \
+        --keyring default=FINGERPRINT --clients clients.json --rules rules.json --output policy-2.json\n\n\
     rules.json, where everything that no rule allows is denied, and deny wins:\n  \
     [{\"id\": \"wallets\", \"effect\": \"allow\", \"operations\": [\"wallet.create\", \"wallet.read\"]},\n   \
      {\"id\": \"pay\", \"effect\": \"allow\", \"operations\": [\"evm.transaction\"], \"clients\": [\"backend\"],\n    \
@@ -124,8 +124,9 @@ pub(super) fn run(args: &InitArgs, terminal: &Terminal) -> Result<Report, Failur
     let needed = configuration.quorum.threshold();
     let human = format!(
         "{}\n\nNext: signerctl policy check {file}, then signerctl policy sign {file} --key FILE.pem \
-         ({needed} of the admins)",
-        fields(&rows(&file, &bundle, &payload))
+         --config {} ({needed} of the admins)",
+        fields(&rows(&file, &bundle, &payload)),
+        args.config.display()
     );
     Ok(Report::new(human, to_json(&file, &bundle, &payload)))
 }

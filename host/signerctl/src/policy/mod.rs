@@ -56,7 +56,7 @@ pub(crate) fn run(command: &PolicyCommand, terminal: &Terminal) -> Result<Report
         PolicyCommand::Diff(args) => diff::run(args, style),
         PolicyCommand::Explain(args) => explain::run(args, style),
         PolicyCommand::Simulate(args) => simulate::run(args, terminal),
-        PolicyCommand::Sign(args) => sign::sign(args, style),
+        PolicyCommand::Sign(args) => sign::sign(args, terminal),
         PolicyCommand::Show(args) => sign::show(args, style),
         PolicyCommand::Push(args) => push::run(args, style),
     }

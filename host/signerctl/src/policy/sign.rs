@@ -6,14 +6,14 @@ use clap::Args;
 use serde_json::json;
 use signer_rules::bundle::{PAYLOAD_TYPE, SignedBundle};
 use signer_terminal::{
-    EXIT_FAILED, Failure, Report, Style,
+    EXIT_FAILED, Failure, Report, Style, Terminal,
     envelope::{EnvelopeFile, SignArgs},
     fields,
     keys::{self, AdminSecret},
 };
 
 use super::{parse, require_authority, rows, to_json};
-use crate::config::{self, require_admin, signatures};
+use crate::config::{self, KEY_NOT_CHECKED, require_admin, signatures};
 
 /// Add an admin's signature to a bundle.
 #[derive(Args)]
@@ -36,7 +36,8 @@ pub(crate) struct ShowArgs {
     pub(super) config: Option<PathBuf>,
 }
 
-pub(super) fn sign(args: &SignPolicyArgs, style: Style) -> Result<Report, Failure> {
+pub(super) fn sign(args: &SignPolicyArgs, terminal: &Terminal) -> Result<Report, Failure> {
+    let style = terminal.style();
     let SignArgs { file: path, key } = &args.sign;
     let mut file = EnvelopeFile::read(path, PAYLOAD_TYPE)?;
     let bundle = parse(&file, path)?;
@@ -45,6 +46,8 @@ pub(super) fn sign(args: &SignPolicyArgs, style: Style) -> Result<Report, Failur
     if let Some(configuration) = &configuration {
         require_admin(&key, &configuration.quorum)?;
         require_authority(&bundle, configuration)?;
+    } else {
+        terminal.warn(KEY_NOT_CHECKED);
     }
     file.sign(&key)?;
     let name = path.display().to_string();

@@ -47,7 +47,7 @@ fn init_sign_show_and_the_next_version() {
 
     let sign_args =
         SignPolicyArgs { sign: SignArgs { file: file.clone(), key }, config: Some(config.clone()) };
-    let signed = sign(&sign_args, terminal.style()).unwrap();
+    let signed = sign(&sign_args, &terminal).unwrap();
     assert_eq!(signed.json["signatures"]["complete"], true);
     assert_eq!(signed.json["digest"], made.json["digest"]);
     assert_eq!((shown().exit, &shown().json["acceptable"]), (0, &json!(true)));
