@@ -206,6 +206,14 @@ async fn whatever_is_done_to_the_log_is_found() {
     let receipt = format!("{first}:11:{newest}");
     assert_eq!(verify(&stack, good.write(), &["--receipt", &receipt]).0, 0);
     assert_eq!(verify(&stack, good.write(), &["--receipt", &receipt.replace(":11:", ":9:")]).0, 1);
+    // Cut to its first record, without an attestation, it says that it was never ready. A receipt says otherwise.
+    let mut beginning = good.clone();
+    beginning.objects.remove(&format!("boot/{first}"));
+    let mut lines = good.lines(&first);
+    let segment = lines[0].0.clone();
+    lines.retain(|(name, _)| *name == segment);
+    beginning.set_lines(&first, &lines);
+    assert_eq!(verify(&stack, beginning.write(), &["--receipt", &receipt]).0, 1);
 
     let (store, exported) = (good.write().to_str().unwrap(), stack.path("boot.jsonl"));
     run(&["audit", "export", "--store", store, "--boot", &first, "--output", exported.to_str().unwrap()]);
@@ -283,7 +291,8 @@ fn an_opening_without_a_log_is_found(stack: &Stack, good: &Copy, second: &str, e
     fs::write(&trail, json!({ "Records": events }).to_string()).unwrap();
     let trail = ["--cloudtrail", trail.to_str().unwrap()];
     let (exit, report) = verify(stack, good.write(), &trail);
-    assert_eq!((exit, &report["unclaimed_openings"]), (0, &json!([])), "{report:#}");
+    assert_eq!((exit, &report["unclaimed_openings"]), (2, &json!([])), "{report:#}");
+    assert!(report["boots"].to_string().contains("no witness of it"), "{report:#}");
     let mut hidden = good.clone();
     hidden.objects.retain(|name, _| !name.contains(second));
     let (exit, report) = verify(stack, hidden.write(), &trail);
@@ -291,6 +300,13 @@ fn an_opening_without_a_log_is_found(stack: &Stack, good: &Copy, second: &str, e
     let unclaimed = report["unclaimed_openings"].as_array().unwrap();
     assert_eq!(unclaimed.len(), 1, "{report:#}");
     assert!(unclaimed[0].as_str().unwrap().contains("keyring default"), "{report:#}");
+
+    // A trail of another time or key shows nothing, and says so.
+    let empty = stack.path("empty.json");
+    fs::write(&empty, json!({ "Records": [] }).to_string()).unwrap();
+    let (exit, report) = verify(stack, good.write(), &["--cloudtrail", empty.to_str().unwrap()]);
+    assert_eq!((exit, &report["outcome"]), (2, &json!("incomplete")), "{report:#}");
+    assert!(report["boots"].to_string().contains("give the trail of every key"), "{report:#}");
 
     // Nor does a log claim it that nobody vouches for.
     let mut unattested = good.clone();

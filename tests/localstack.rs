@@ -65,7 +65,7 @@ async fn a_data_key_opens_for_its_own_purpose_only() {
     let decrypt = async |keyring: &Name| {
         let recipient = kms.recipient().await.expect("a recipient");
         let purpose = Purpose { authority, keyring };
-        kms.decrypt(&recipient, &opinion.key, purpose, ciphertext.clone(), 1).await
+        kms.decrypt(&recipient, &opinion.key, purpose, (ciphertext.clone(), 1), &mut Vec::new()).await
     };
     assert_eq!(decrypt(&keyring()).await.expect("the data key").expose(), &data_key);
     let other = "other".parse().expect("a name");

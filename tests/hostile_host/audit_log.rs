@@ -25,7 +25,7 @@ async fn page(host: &mut Host, after: Option<u64>) -> (u64, Vec<Vec<u8>>) {
 }
 
 /// The entries of one kind, in order.
-pub async fn records(host: &mut Host, kind: &str) -> Vec<Value> {
+pub(crate) async fn records(host: &mut Host, kind: &str) -> Vec<Value> {
     let (_, lines) = page(host, None).await;
     let records = lines.iter().map(|line| serde_json::from_slice::<Value>(line).expect("JSON"));
     records.filter_map(|record| record.get(kind).cloned()).collect()
@@ -116,13 +116,13 @@ async fn hostile_loss_of_witnesses_stops_signing() {
     world.stack.kms.inject("GenerateDataKey", Fault::InternalFailure);
     create_wallet(&mut host, "treasury").await;
     assert_eq!(sign(&mut host, "treasury").await.status, 200);
-    sleep(Duration::from_millis(11_000)).await;
+    sleep(Duration::from_secs(11)).await;
     assert_eq!(problem(&sign(&mut host, "treasury").await), (503, "audit_not_stored".into()));
     let told = status(&mut host).await.audit.problem.expect("a problem");
     assert!(told.contains("no witness"), "{told}");
 
     world.stack.kms.clear_faults();
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while sign(&mut host, "treasury").await.status != 200 {
         assert!(Instant::now() < deadline, "a witness opens it again");
         sleep(Duration::from_millis(250)).await;

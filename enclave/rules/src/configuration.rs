@@ -386,7 +386,7 @@ pub(crate) mod tests {
     #[test]
     fn bad_fields_are_named() {
         type Change = fn(&mut Configuration);
-        let cases: [(&str, Change); 14] = [
+        let cases: [(&str, Change); 16] = [
             ("format", |c| c.format = "other".into()),
             ("kms.shares", |c| c.kms.shares.clear()),
             ("kms.shares[0].keys", |c| c.kms.shares[0].keys.clear()),
