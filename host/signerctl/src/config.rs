@@ -369,6 +369,9 @@ pub(crate) mod tests {
             endpoints: vec![],
             kms_policy_check: KmsPolicyCheck::Enforce,
             bundle_lifetime_days: 90,
+            longest_unstored_s: 60,
+            witness_s: 60,
+            longest_unwitnessed_s: 3600,
             output: OutputArgs { output: output.to_owned(), force: false },
         }
     }

@@ -143,7 +143,7 @@ impl Trail {
         match Event::deserialize(event) {
             Ok(event) => self.note(&event, authority, images),
             Err(error) => {
-                self.strange.push(format!("an event of KMS cannot be read: {}", clean(&error.to_string())))
+                self.strange.push(format!("an event of KMS cannot be read: {}", clean(&error.to_string())));
             }
         }
         Ok(())
@@ -302,6 +302,7 @@ mod tests {
 
     #[test]
     fn openings_that_no_record_claims_are_named() {
+        type Change = fn(&mut Value);
         let unclaimed = |trail: &Trail, claimed: &[&str]| {
             trail.unclaimed(&claimed.iter().map(ToString::to_string).collect()).len()
         };
@@ -311,7 +312,6 @@ mod tests {
         // An empty id is nobody's.
         let nameless = read(&opening(|event| event["requestID"] = Value::Null).to_string());
         assert_eq!(unclaimed(&nameless, &["r-1"]), 1);
-        type Change = fn(&mut Value);
         let cases: [(usize, Change); 4] = [
             (0, |event| event["errorCode"] = json!("AccessDenied")),
             (0, |event| {

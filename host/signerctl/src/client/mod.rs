@@ -168,8 +168,8 @@ impl Escort for Companion {
     }
 
     fn inspect(&self, asked: &Asked<'_>, sent: &Headers, answered: &Answered) -> Result<(), Failure> {
-        let checker = self.checker.as_ref();
-        let checked = checker.map_or(Ok(false), |checker| checker.check(asked, sent, answered))?;
+        let judge = self.checker.as_ref();
+        let checked = judge.map_or(Ok(false), |judge| judge.check(asked, sent, answered))?;
         let receipt = answered.header(RECEIPT).and_then(|receipt| receipt.parse().ok());
         *self.came.borrow_mut() = Came { receipt, checked };
         Ok(())
