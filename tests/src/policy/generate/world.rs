@@ -49,7 +49,7 @@ pub(super) const TEXTS: [&str; 6] = ["", "hello", "grüezi", "self", "true", "5"
 /// The seed of the signer's Solana address, which no one needs the key of.
 const SOLANA_SELF: u8 = 0x5e;
 
-/// Programs that are decoded, then two that are not.
+/// Programs that are decoded, then others, of which three verify signatures.
 pub(super) const PROGRAMS: [&str; 12] = [
     "11111111111111111111111111111111",
     "ComputeBudget111111111111111111111111111111",

@@ -369,7 +369,7 @@ fn signatures_that_the_runtime_verifies_are_paid_for() {
         }
         amounts(&Facts::Solana(facts)).fee.unwrap()
     };
-    let (ed25519, secp256k1, secp256r1) = (
+    let (ed25519, k1, r1) = (
         "Ed25519SigVerify111111111111111111111111111",
         "KeccakSecp256k11111111111111111111111111111",
         "Secp256r1SigVerify1111111111111111111111111",
@@ -377,10 +377,10 @@ fn signatures_that_the_runtime_verifies_are_paid_for() {
     for (instructions, expected) in [
         (&[][..], 10_007_u64),
         (&[(ed25519, &[2, 0][..])], 20_007),
-        (&[(secp256k1, &[1])], 15_007),
-        (&[(secp256r1, &[255, 9, 9])], 1_285_007),
-        (&[(ed25519, &[]), (secp256r1, &[0])], 10_007),
-        (&[(ed25519, &[1]), (ed25519, &[1]), (secp256k1, &[3])], 35_007),
+        (&[(k1, &[1])], 15_007),
+        (&[(r1, &[255, 9, 9])], 1_285_007),
+        (&[(ed25519, &[]), (r1, &[0])], 10_007),
+        (&[(ed25519, &[1]), (ed25519, &[1]), (k1, &[3])], 35_007),
         (&[("Vote111111111111111111111111111111111111111", &[9])], 10_007),
     ] {
         assert_eq!(fee(instructions), U256::from(expected), "{instructions:?}");
