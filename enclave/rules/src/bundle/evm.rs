@@ -153,7 +153,7 @@ impl Call {
         let function = abis.function(&self.abi, &self.function)?;
         let Some(arguments) = &self.arguments else { return Ok(()) };
         arguments
-            .validate(|path| function.check_path(path).map(drop))
+            .validate(|path| function.check_path(path).map(Some))
             .map_err(|problem| problem.within("arguments"))
     }
 }
@@ -185,7 +185,7 @@ impl EvmTypedDataWhen {
         listed("verifying_contracts", self.verifying_contracts.as_ref(), MAX_ADDRESSES)?;
         texts("primary_types", self.primary_types.as_ref())?;
         if let Some(fields) = &self.fields {
-            fields.validate(|_| Ok(())).map_err(|problem| problem.within("fields"))?;
+            fields.validate(|_| Ok(None)).map_err(|problem| problem.within("fields"))?;
         }
         token(self.token.as_ref())
     }

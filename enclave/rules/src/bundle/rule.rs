@@ -33,20 +33,20 @@ pub struct Rule {
     /// The operations it is about.
     pub operations: Vec<Operation>,
     /// The clients it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub clients: Option<Vec<Name>>,
     /// The roles it is about: clients that have one of them.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub roles: Option<Vec<Name>>,
     /// The wallets it is about: ids, or `@group`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub wallets: Option<Vec<WalletSelector>>,
     /// The origins of wallets it is about.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub origins: Option<Vec<Origin>>,
     /// The EVM chains it is about. A transaction that names no chain (before EIP-155) can be sent
     /// on every chain: rules that allow by chain never match it, rules that deny always do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub chain_ids: Option<Vec<u64>>,
     /// What is to be signed. The rule is about that one operation then.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]

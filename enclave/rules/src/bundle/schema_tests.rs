@@ -127,6 +127,16 @@ fn values_that_cannot_be_are_named() {
             "rules[0].when.evm_transaction.calls[0].arguments.\"who\"",
         ),
         (
+            &format!("{when}/calls/0/arguments/amount"),
+            json!({"in": ["100", "0x64"]}),
+            "rules[0].when.evm_transaction.calls[0].arguments.\"amount\".in",
+        ),
+        (
+            &format!("{when}/calls/0/arguments/to"),
+            json!({"not_in": ["0x6b175474E89094C44Da98b954EedeAC495271d0F"]}),
+            "rules[0].when.evm_transaction.calls[0].arguments.\"to\".not_in",
+        ),
+        (
             "/rules/3/when/evm_typed_data/fields",
             json!({"legs[0]": {"in": ["self"]}}),
             "rules[3].when.evm_typed_data.fields.\"legs[0]\"",
@@ -202,6 +212,9 @@ fn the_new_members_are_closed_and_never_null() {
         ("\"window_s\":60", "\"window_s\":60,\"extra\":1"),
         ("\"nonce\":\"replaceable\"", "\"nonce\":null"),
         ("\"origins\":[\"hd\"]", "\"origins\":null"),
+        ("\"clients\":[\"backend\"]", "\"clients\":null"),
+        ("\"effect\":\"allow\"", "\"effect\":\"allow\",\"wallets\":null"),
+        ("\"chain_ids\":[1]", "\"chain_ids\":null"),
         ("\"max\":\"0\"", "\"max\":0"),
         ("\"max\":\"0\"", "\"max\":\"1_0\""),
         ("\"max\":\"0\"", "\"max\":\"0x\""),
@@ -233,6 +246,45 @@ fn keys_are_the_only_ones_of_their_name_and_bytes() {
     let mut bundle = sample();
     bundle["approvers"] = json!([{"id": "a", "public_key": ED25519}, {"id": "b", "public_key": ED25519}]);
     assert!(read(&bundle).is_err());
+}
+
+#[test]
+fn values_of_arguments_are_spelled_as_arguments_are() {
+    let with = |path: &str, test: Value| {
+        let mut bundle = sample();
+        bundle["abis"][0]["functions"] =
+            json!(["transfer(address to, uint256 amount, bytes data, int8 i, bool b)"]);
+        bundle["rules"][0]["when"]["evm_transaction"]["calls"][0]["arguments"] = json!({path: test});
+        match read(&bundle) {
+            Ok(_) => String::new(),
+            Err(BundleError::Field { problem, .. }) => problem,
+            Err(other) => panic!("{other}"),
+        }
+    };
+    for (path, test) in [
+        ("to", json!({"in": ["self", TOKEN, TOKEN.to_lowercase()]})),
+        ("amount", json!({"in": ["0", "10"]})),
+        ("i", json!({"not_in": ["0", "10", "-10"]})),
+        ("b", json!({"in": [true, "false"]})),
+        ("data", json!({"in": ["0x", "0x0a"]})),
+    ] {
+        assert_eq!(with(path, test.clone()), "", "{path} {test}");
+    }
+    for (path, test, part) in [
+        ("to", json!({"in": ["me"]}), "write an address"),
+        ("to", json!({"in": ["self", "0x6b175474E89094C44Da98b954EedeAC495271d0F"]}), "write an address"),
+        ("amount", json!({"not_in": ["0x10"]}), "in decimal"),
+        ("amount", json!({"in": ["-1"]}), "in decimal"),
+        ("amount", json!({"in": ["05"]}), "in decimal"),
+        ("amount", json!({"in": [true]}), "in decimal"),
+        ("i", json!({"in": ["-01"]}), "in decimal"),
+        ("i", json!({"in": ["-0"]}), "in decimal"),
+        ("data", json!({"in": ["0xAB"]}), "lower-case"),
+        ("b", json!({"in": ["1"]}), "true or false"),
+    ] {
+        let problem = with(path, test.clone());
+        assert!(problem.contains(part), "{path} {test}: {problem}");
+    }
 }
 
 #[test]

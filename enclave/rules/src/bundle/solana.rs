@@ -22,10 +22,10 @@ pub struct SolanaTransactionWhen {
     /// These are its accounts. Those that tables hold are unknown.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub accounts: Option<Vec<Party<SolanaAddress>>>,
-    /// These get lamports or tokens.
+    /// These get lamports, tokens, or control of accounts.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub recipients: Option<Vec<Party<SolanaAddress>>>,
-    /// The lamports that instructions of the system program move.
+    /// The lamports that instructions of the system program move. Unknown if others move any that nobody counts.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub lamports: Option<Range>,
     /// The mints of the tokens it moves.
@@ -34,7 +34,8 @@ pub struct SolanaTransactionWhen {
     /// How much each movement of tokens moves, in the token's smallest unit.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub token_amount: Option<Range>,
-    /// The most lamports it can cost: 5,000 for each signature, and the priority fee.
+    /// The most lamports it can cost: 5,000 for each signature, its own and those that it has verified, and the priority
+    /// fee.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub max_fee: Option<Range>,
     /// One of these pays the fee.

@@ -6,7 +6,10 @@ use ruint::aliases::U256;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::check::{Check, Problem, bounded, present, short};
-use crate::abi::{AbiError, FieldPath};
+use crate::{
+    abi::{AbiError, FieldPath, Leaf},
+    chain::evm::EvmAddress,
+};
 
 /// The most values of a [`Test`].
 pub const MAX_TEST_VALUES: usize = 10_000;
@@ -106,11 +109,62 @@ impl Test {
             TestValue::Text(text) => short(name, text, MAX_TEXT),
         })
     }
+
+    /// Values are compared as text: one that is spelled otherwise than every value of this kind equals none of them, so
+    /// that a rule would never deny by it, or always allow.
+    fn suits(&self, leaf: Leaf) -> Check {
+        let (name, values) = match self {
+            Self::In(values) => ("in", values),
+            Self::NotIn(values) => ("not_in", values),
+            Self::Range(_) => return Ok(()),
+        };
+        match values.iter().find(|value| !is_spelled(leaf, value)) {
+            None => Ok(()),
+            Some(odd) => {
+                let start: String = odd.to_string().chars().take(64).collect();
+                Err(Problem::at(name, format!("has {start:?}, which equals nothing: {}", spelling(leaf))))
+            }
+        }
+    }
+}
+
+/// Whether a value of this kind can be spelled so.
+fn is_spelled(leaf: Leaf, value: &TestValue) -> bool {
+    let TestValue::Text(text) = value else { return matches!(leaf, Leaf::Bool | Leaf::String) };
+    match leaf {
+        Leaf::Uint => is_decimal(text),
+        Leaf::Int => match text.strip_prefix('-') {
+            Some(digits) => digits != "0" && is_decimal(digits),
+            None => is_decimal(text),
+        },
+        Leaf::Bool => text == "true" || text == "false",
+        Leaf::Address => text == "self" || text.parse::<EvmAddress>().is_ok(),
+        Leaf::Bytes | Leaf::FixedBytes => {
+            let lower = |digit: char| digit.is_ascii_digit() || ('a'..='f').contains(&digit);
+            text.strip_prefix("0x")
+                .is_some_and(|digits| digits.len().is_multiple_of(2) && digits.chars().all(lower))
+        }
+        Leaf::String => true,
+    }
+}
+
+fn is_decimal(text: &str) -> bool {
+    text.parse::<Int>().is_ok_and(|number| number.to_string() == text)
+}
+
+fn spelling(leaf: Leaf) -> &'static str {
+    match leaf {
+        Leaf::Uint | Leaf::Int => "write integers in decimal, without leading zeros",
+        Leaf::Bool => "write true or false",
+        Leaf::Address => "write an address, or \"self\"",
+        Leaf::Bytes | Leaf::FixedBytes => "write bytes as 0x and lower-case hexadecimal digits",
+        Leaf::String => "write a string",
+    }
 }
 
 impl Fields {
-    /// Paths must be ones, and lead somewhere as `leads` has it.
-    pub(super) fn validate(&self, leads: impl Fn(&FieldPath) -> Result<(), AbiError>) -> Check {
+    /// Paths must be ones, and lead somewhere as `leads` has it; if it knows to what, values must be of that kind.
+    pub(super) fn validate(&self, leads: impl Fn(&FieldPath) -> Result<Option<Leaf>, AbiError>) -> Check {
         if self.0.is_empty() {
             return Err(Problem::at("", "is empty; leave it out to match everything"));
         }
@@ -118,8 +172,9 @@ impl Fields {
         self.0.iter().try_for_each(|(path, test)| {
             short("", path, MAX_TEXT)?;
             let wrong = |error: AbiError| Problem::at(format!("{path:?}"), error.to_string());
-            leads(&FieldPath::parse(path).map_err(wrong)?).map_err(wrong)?;
-            test.validate().map_err(|problem| problem.within(format_args!("{path:?}")))
+            let leaf = leads(&FieldPath::parse(path).map_err(wrong)?).map_err(wrong)?;
+            let suits = || leaf.map_or(Ok(()), |leaf| test.suits(leaf));
+            test.validate().and_then(|()| suits()).map_err(|problem| problem.within(format_args!("{path:?}")))
         })
     }
 }

@@ -82,18 +82,20 @@ pub fn amounts(facts: &Facts) -> Amounts {
     }
 }
 
-/// `None` if an instruction is not understood, hands over control, or does not name its mint or amount.
+/// `None` if an instruction is not understood, hands over control, ends or empties a token account, which may be one of
+/// wrapped SOL, or does not name its mint or amount.
 fn solana_tokens(facts: &SolanaTransactionFacts) -> Option<Vec<(TokenId, U256)>> {
     let mut tokens = Vec::new();
     for instruction in &facts.instructions {
-        let Some(moved) = moves::of(instruction.decoded.as_ref()?) else { continue };
-        let (mint, amount) = match moved.what {
-            Moved::Tokens { mint, amount } => (mint, amount),
-            Moved::Control => return None,
-            Moved::Lamports(_) | Moved::Remainder => continue,
-        };
-        let SolanaAccount::Static(mint) = mint? else { return None };
-        tokens.push((TokenId::Solana(mint.address), U256::from(amount?)));
+        for moved in moves::of(instruction.decoded.as_ref()?) {
+            let (mint, amount) = match moved.what {
+                Moved::Tokens { mint, amount } => (mint, amount),
+                Moved::Remainder | Moved::Control => return None,
+                Moved::Lamports(_) | Moved::Rent => continue,
+            };
+            let SolanaAccount::Static(mint) = mint? else { return None };
+            tokens.push((TokenId::Solana(mint.address), U256::from(amount?)));
+        }
     }
     Some(tokens)
 }

@@ -6,7 +6,7 @@ use crate::chain::{
         AssociatedTokenInstruction, SolanaAccount, SolanaDecodedInstruction, SystemInstruction,
         TokenInstruction,
     },
-    solana::SolanaAddress,
+    solana::{SYSTEM, SolanaAddress},
 };
 
 /// Something that an instruction moves.
@@ -24,6 +24,8 @@ pub(super) enum Holder<'a> {
     Account(&'a SolanaAccount),
     /// An address in its data.
     Address(SolanaAddress),
+    /// Whoever comes first.
+    Anybody,
 }
 
 /// What is moved.
@@ -31,51 +33,73 @@ pub(super) enum Holder<'a> {
 pub(super) enum Moved<'a> {
     /// So many lamports, by the system program.
     Lamports(u64),
-    /// The lamports of a token account, however many there are.
+    /// The lamports of a token account, however many there are, and with them the tokens of one of wrapped SOL.
     Remainder,
+    /// The lamports that a new account has to hold, however large it becomes.
+    Rent,
     /// Tokens. `None`: the instruction does not say.
     Tokens { mint: Option<&'a SolanaAccount>, amount: Option<u64> },
     /// Control over an account, and with it over whatever it has or will have.
     Control,
 }
 
-impl Move<'_> {
+impl<'a> Move<'a> {
+    fn lamports(to: &'a SolanaAccount, lamports: u64) -> Self {
+        Self { to: Holder::Account(to), what: Moved::Lamports(lamports) }
+    }
+
     fn control(to: SolanaAddress) -> Self {
         Self { to: Holder::Address(to), what: Moved::Control }
     }
-}
 
-/// What an instruction moves; `None`: nothing.
-pub(super) fn of(instruction: &SolanaDecodedInstruction) -> Option<Move<'_>> {
-    match instruction {
-        SolanaDecodedInstruction::System(instruction) => system(instruction),
-        SolanaDecodedInstruction::Token(instruction) | SolanaDecodedInstruction::Token2022(instruction) => {
-            token(instruction)
-        }
-        SolanaDecodedInstruction::AssociatedTokenAccount(instruction) => associated(instruction),
-        SolanaDecodedInstruction::ComputeBudget(_) | SolanaDecodedInstruction::Memo(_) => None,
+    /// Control over an account that has memory now, and maybe lamports already. Its owner has it; but if that is the
+    /// system program, the account is as good as a nonce account, and whoever initializes it is its authority: the
+    /// program asks for no signature.
+    fn memory(owner: SolanaAddress) -> Self {
+        let to = if owner == SYSTEM { Holder::Anybody } else { Holder::Address(owner) };
+        Self { to, what: Moved::Control }
     }
 }
 
-fn system(instruction: &SystemInstruction) -> Option<Move<'_>> {
+/// What an instruction moves: at most two things.
+pub(super) fn of(instruction: &SolanaDecodedInstruction) -> impl Iterator<Item = Move<'_>> {
+    let moves = match instruction {
+        SolanaDecodedInstruction::System(instruction) => system(instruction),
+        SolanaDecodedInstruction::Token(instruction) | SolanaDecodedInstruction::Token2022(instruction) => {
+            [token(instruction), None]
+        }
+        SolanaDecodedInstruction::AssociatedTokenAccount(instruction) => {
+            [Some(associated(instruction)), None]
+        }
+        SolanaDecodedInstruction::ComputeBudget(_) | SolanaDecodedInstruction::Memo(_) => [None, None],
+    };
+    moves.into_iter().flatten()
+}
+
+fn system(instruction: &SystemInstruction) -> [Option<Move<'_>>; 2] {
     use SystemInstruction as I;
-    let (to, lamports) = match instruction {
+    let only = match instruction {
         I::Transfer { to, lamports, .. }
         | I::TransferWithSeed { to, lamports, .. }
-        | I::WithdrawNonceAccount { to, lamports, .. } => (to, lamports),
-        I::CreateAccount { account, lamports, .. }
-        | I::CreateAccountWithSeed { account, lamports, .. }
-        | I::CreateAccountAllowPrefund { account, lamports, .. } => (account, lamports),
-        I::Assign { owner, .. } | I::AssignWithSeed { owner, .. } | I::AllocateWithSeed { owner, .. } => {
-            return Some(Move::control(*owner));
+        | I::WithdrawNonceAccount { to, lamports, .. } => Move::lamports(to, *lamports),
+        // The account was empty, so what its owner gets is what it is given.
+        I::CreateAccount { account, lamports, owner, .. }
+        | I::CreateAccountWithSeed { account, lamports, owner, .. } => {
+            let owned = Move { to: Holder::Address(*owner), what: Moved::Lamports(0) };
+            return [Some(Move::lamports(account, *lamports)), Some(owned)];
         }
-        I::AuthorizeNonceAccount { new_authority, .. } => return Some(Move::control(*new_authority)),
-        I::AdvanceNonceAccount { .. }
-        | I::InitializeNonceAccount { .. }
-        | I::Allocate { .. }
-        | I::UpgradeNonceAccount { .. } => return None,
+        // It need not have been.
+        I::CreateAccountAllowPrefund { account, lamports, owner, .. } => {
+            return [Some(Move::lamports(account, *lamports)), Some(Move::memory(*owner))];
+        }
+        I::Assign { owner, .. } | I::AssignWithSeed { owner, .. } => Move::control(*owner),
+        I::Allocate { .. } => Move::memory(SYSTEM),
+        I::AllocateWithSeed { owner, .. } => Move::memory(*owner),
+        I::InitializeNonceAccount { authority: to, .. }
+        | I::AuthorizeNonceAccount { new_authority: to, .. } => Move::control(*to),
+        I::AdvanceNonceAccount { .. } | I::UpgradeNonceAccount { .. } => return [None, None],
     };
-    Some(Move { to: Holder::Account(to), what: Moved::Lamports(*lamports) })
+    [Some(only), None]
 }
 
 fn token(instruction: &TokenInstruction) -> Option<Move<'_>> {
@@ -111,14 +135,16 @@ fn token(instruction: &TokenInstruction) -> Option<Move<'_>> {
     Some(Move { to: Holder::Account(to), what })
 }
 
-fn associated(instruction: &AssociatedTokenInstruction) -> Option<Move<'_>> {
+fn associated(instruction: &AssociatedTokenInstruction) -> Move<'_> {
     match instruction {
-        AssociatedTokenInstruction::Create { .. } | AssociatedTokenInstruction::CreateIdempotent { .. } => {
-            None
+        // The token program that the instruction names says how large the account is to be.
+        AssociatedTokenInstruction::Create { account, .. }
+        | AssociatedTokenInstruction::CreateIdempotent { account, .. } => {
+            Move { to: Holder::Account(account), what: Moved::Rent }
         }
         AssociatedTokenInstruction::RecoverNested { destination, nested_mint, .. } => {
             let what = Moved::Tokens { mint: Some(nested_mint), amount: None };
-            Some(Move { to: Holder::Account(destination), what })
+            Move { to: Holder::Account(destination), what }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     bundle::{Effect, Range, SolanaTransactionWhen},
     chain::{
         facts::{SolanaAccount, SolanaDecodedInstruction, SolanaTransactionFacts},
-        solana::SolanaAddress,
+        solana::{SolanaAddress, VERIFIERS},
     },
 };
 
@@ -81,7 +81,7 @@ impl SolanaAtom {
             Self::Recipients(parties) => each_move(facts, effect, |moved| {
                 Some(match moved.to {
                     Holder::Account(SolanaAccount::Static(key)) => parties.judge(&key.address, scene.solana),
-                    Holder::Account(SolanaAccount::Lookup { .. }) => Truth::Unknown,
+                    Holder::Account(SolanaAccount::Lookup { .. }) | Holder::Anybody => Truth::Unknown,
                     Holder::Address(address) => parties.judge(&address, scene.solana),
                 })
             }),
@@ -92,15 +92,15 @@ impl SolanaAtom {
                 Moved::Tokens { mint: Some(SolanaAccount::Static(key)), .. } => {
                     Some(mints.contains(&key.address).into())
                 }
-                Moved::Tokens { .. } | Moved::Control => Some(Truth::Unknown),
-                Moved::Lamports(_) | Moved::Remainder => None,
+                Moved::Tokens { .. } | Moved::Remainder | Moved::Control => Some(Truth::Unknown),
+                Moved::Lamports(_) | Moved::Rent => None,
             }),
             Self::TokenAmount(range) => each_move(facts, effect, |moved| match moved.what {
                 Moved::Tokens { amount, .. } => {
                     Some(amount.map_or(Truth::Unknown, |amount| range.contains(U256::from(amount)).into()))
                 }
-                Moved::Control => Some(Truth::Unknown),
-                Moved::Lamports(_) | Moved::Remainder => None,
+                Moved::Remainder | Moved::Control => Some(Truth::Unknown),
+                Moved::Lamports(_) | Moved::Rent => None,
             }),
             Self::MaxFee(range) => range.contains(max_fee(facts)).into(),
             Self::FeePayers(parties) => parties.judge(&facts.fee_payer, scene.solana),
@@ -109,22 +109,29 @@ impl SolanaAtom {
     }
 }
 
-/// The lamports that the system program moves; `None` if an instruction is not understood, or hands over control.
+/// The lamports that the system program moves; `None` if an instruction is not understood, moves lamports without saying
+/// how many, or hands over control.
 pub(super) fn lamports(facts: &SolanaTransactionFacts) -> Option<U256> {
-    let moved = facts.instructions.iter().map(|instruction| {
-        Some(match moves::of(instruction.decoded.as_ref()?) {
-            Some(Move { what: Moved::Lamports(lamports), .. }) => U256::from(lamports),
-            Some(Move { what: Moved::Control, .. }) => return None,
-            _ => U256::ZERO,
-        })
-    });
-    // At most 2^16 instructions of at most 2^64 lamports each.
-    moved.sum()
+    let mut sum = U256::ZERO;
+    for instruction in &facts.instructions {
+        for moved in moves::of(instruction.decoded.as_ref()?) {
+            match moved.what {
+                Moved::Lamports(lamports) => sum = sum.saturating_add(U256::from(lamports)),
+                Moved::Remainder | Moved::Rent | Moved::Control => return None,
+                Moved::Tokens { .. } => {}
+            }
+        }
+    }
+    Some(sum)
 }
 
 /// The most lamports that a transaction can cost.
 pub(super) fn max_fee(facts: &SolanaTransactionFacts) -> U256 {
-    let signatures = U256::from(facts.signers.len()).saturating_mul(U256::from(LAMPORTS_PER_SIGNATURE));
+    // Whoever asks the runtime to verify signatures pays for as many as the first byte says.
+    let verified = facts.instructions.iter().filter(|one| VERIFIERS.contains(&one.program_id));
+    let verified: U256 = verified.filter_map(|one| one.data.first()).map(|count| U256::from(*count)).sum();
+    let signatures = U256::from(facts.signers.len()).saturating_add(verified);
+    let signatures = signatures.saturating_mul(U256::from(LAMPORTS_PER_SIGNATURE));
     signatures.saturating_add(U256::from(facts.fees.max_priority_fee))
 }
 
@@ -137,9 +144,10 @@ fn each_move(
     let instructions = facts.instructions.iter();
     Each::of(
         effect,
-        instructions.filter_map(|instruction| match &instruction.decoded {
-            None => Some(Truth::Unknown),
-            Some(decoded) => moves::of(decoded).and_then(&judge),
+        instructions.flat_map(|instruction| {
+            let unknown = instruction.decoded.is_none().then_some(Truth::Unknown);
+            let moved = instruction.decoded.iter().flat_map(moves::of).filter_map(&judge);
+            unknown.into_iter().chain(moved)
         }),
     )
 }

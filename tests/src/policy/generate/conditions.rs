@@ -105,10 +105,12 @@ const SOLANA_TRANSACTION: [(&str, Make); 10] = [
         solana_parties(random, &all)
     }),
     ("recipients", |random, facts| {
-        let members = ["to", "destination", "account"];
-        let all = entries(&facts["instructions"])
-            .iter()
-            .flat_map(|one| members.map(|name| &one["decoded"][name]["address"]));
+        let accounts = ["to", "destination", "account", "delegate"];
+        let addresses = ["owner", "authority", "new_authority"];
+        let all = entries(&facts["instructions"]).iter().map(|one| &one["decoded"]).flat_map(|decoded| {
+            let accounts = accounts.into_iter().map(move |name| &decoded[name]["address"]);
+            accounts.chain(addresses.into_iter().map(move |name| &decoded[name]))
+        });
         let all: Vec<&Value> = all.collect();
         solana_parties(random, &all)
     }),

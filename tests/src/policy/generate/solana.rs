@@ -78,6 +78,7 @@ fn instruction(random: &mut Random, lookups: bool) -> Instruction {
         Some(2 | 3) => token(random),
         Some(4) => random.pick(&[vec![], vec![0], vec![1], vec![2], vec![3]]).clone(),
         Some(1 | 5 | 6) => return memo(random),
+        Some(9..) => random.pick(&[vec![], vec![0], vec![2, 9], vec![255]]).clone(),
         _ => vec![1, 2, 3],
     };
     let mut data = data;
@@ -91,16 +92,18 @@ fn instruction(random: &mut Random, lookups: bool) -> Instruction {
     Instruction { program, accounts, data }
 }
 
-/// A transfer of lamports or tokens.
+/// A transfer of lamports or tokens, sometimes a token account for them.
 fn movement(random: &mut Random, lookups: bool) -> Instruction {
-    let program = *random.pick(&[0, 2, 2, 3]);
+    let program = *random.pick(&[0, 2, 2, 3, 0, 2, 2, 3, 4]);
     let size = amount(random);
     let data = match (program, random.below(5)) {
         (0, _) => [&[2, 0, 0, 0][..], &size].concat(),
+        (4, _) => vec![1],
         (_, 0) => [&[3][..], &size].concat(),
         _ => [&[12][..], &size, &[6]].concat(),
     };
-    let accounts = (0..4).map(|_| account(random, lookups)).collect();
+    let count = if program == 4 { 6 } else { 4 };
+    let accounts = (0..count).map(|_| account(random, lookups)).collect();
     Instruction { program: address(PROGRAMS[program]), accounts, data }
 }
 
@@ -121,7 +124,10 @@ fn account(random: &mut Random, lookups: bool) -> Account {
 fn system(random: &mut Random) -> Vec<u8> {
     let number = *random.pick(&[0, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 99_u32]);
     let mut data = number.to_le_bytes().to_vec();
-    let (key, base) = (solana_key(random.below(SOLANA_ACCOUNTS)), solana_key(1));
+    // The system program is an owner like others, but for what it does with its accounts.
+    let key =
+        if random.percent(25) { address(PROGRAMS[0]) } else { solana_key(random.below(SOLANA_ACCOUNTS)) };
+    let base = solana_key(1);
     let seed = [&4_u64.to_le_bytes()[..], b"seed"].concat();
     let (lamports, space) = (amount(random), 165_u64.to_le_bytes());
     match number {
@@ -160,6 +166,7 @@ fn token(random: &mut Random) -> Vec<u8> {
         12..=15 => data.extend([&size[..], &[6]].concat()),
         26 => data.extend([&[1], &size[..], &[6], &1_u64.to_le_bytes()].concat()),
         6 => data.extend([&[2, 1], &key[..]].concat()),
+        45 if random.percent(50) => data.push(0),
         45 => data.extend([&[1], &size[..]].concat()),
         0 => data.extend([&[6], &key[..], &[0]].concat()),
         18 => data.extend(key),

@@ -49,8 +49,8 @@ pub(super) const TEXTS: [&str; 6] = ["", "hello", "grüezi", "self", "true", "5"
 /// The seed of the signer's Solana address, which no one needs the key of.
 const SOLANA_SELF: u8 = 0x5e;
 
-/// Programs that are decoded, then two that are not.
-pub(super) const PROGRAMS: [&str; 9] = [
+/// Programs that are decoded, then others, of which three verify signatures.
+pub(super) const PROGRAMS: [&str; 12] = [
     "11111111111111111111111111111111",
     "ComputeBudget111111111111111111111111111111",
     "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
@@ -60,6 +60,9 @@ pub(super) const PROGRAMS: [&str; 9] = [
     "Memo1UhkJRfHyvLMcVucJwxXeuD728EqVDDwQDxFMNo",
     "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc",
     "Vote111111111111111111111111111111111111111",
+    "Ed25519SigVerify111111111111111111111111111",
+    "KeccakSecp256k11111111111111111111111111111",
+    "Secp256r1SigVerify1111111111111111111111111",
 ];
 
 /// Who would sign.

@@ -25,13 +25,14 @@ pub(super) fn atom(name: &str, wanted: &Value, asked: &Asked<'_>) -> Truth {
             let looked_up = list(&facts["address_table_lookups"]).iter().map(|_| Truth::Unknown);
             asked.each(named.chain(looked_up))
         }
-        "recipients" => asked.each(instructions().filter_map(|one| match &one["decoded"] {
-            Value::Null => Some(Truth::Unknown),
+        "recipients" => asked.each(instructions().flat_map(|one| match &one["decoded"] {
+            Value::Null => vec![Truth::Unknown],
             decoded => {
-                destination(decoded).map(|account| match account["address"].as_str().or(account.as_str()) {
+                let judge = |account: &Value| match account["address"].as_str().or(account.as_str()) {
                     Some(address) => asked.lists_solana(wanted, address),
                     None => Truth::Unknown,
-                })
+                };
+                destinations(decoded).into_iter().map(judge).collect()
             }
         })),
         "lamports" => lamports(facts).map_or(Truth::Unknown, |sum| in_range(wanted, sum)),
@@ -56,8 +57,8 @@ pub(super) fn atom(name: &str, wanted: &Value, asked: &Asked<'_>) -> Truth {
     }
 }
 
-/// The lamports that system instructions move; `None` if there is an instruction that nobody understood, or that gives
-/// an account away.
+/// The lamports that system instructions move; `None` if there is an instruction that nobody understood, that gives an
+/// account away, or that moves lamports of which it does not say how many.
 pub(super) fn lamports(facts: &Value) -> Option<U256> {
     let mut sum = U256::ZERO;
     for instruction in list(&facts["instructions"]) {
@@ -65,7 +66,7 @@ pub(super) fn lamports(facts: &Value) -> Option<U256> {
         if decoded.is_null() {
             return None;
         }
-        if hands_over_control(decoded) {
+        if hands_over_control(decoded) || empties_a_token_account(decoded) || pays_rent(decoded) {
             return None;
         }
         if decoded["program"] == "system" && !decoded["lamports"].is_null() {
@@ -88,10 +89,24 @@ pub(super) fn token_amounts(facts: &Value) -> Option<Vec<(String, U256)>> {
     Some(found)
 }
 
+/// The programs that verify signatures. Their first byte says how many, and each costs as much as the transaction's.
+const VERIFIERS: [&str; 3] = [
+    "Ed25519SigVerify111111111111111111111111111",
+    "KeccakSecp256k11111111111111111111111111111",
+    "Secp256r1SigVerify1111111111111111111111111",
+];
+
 /// The most lamports that go for signatures and priority.
 pub(super) fn max_fee(facts: &Value) -> U256 {
-    let signatures = U256::from(list(&facts["signers"]).len()) * U256::from(LAMPORTS_PER_SIGNATURE);
-    signatures + amount(&facts["fees"]["max_priority_fee"])
+    let mut signatures = U256::from(list(&facts["signers"]).len());
+    for instruction in list(&facts["instructions"]) {
+        if VERIFIERS.contains(&text(&instruction["program_id"])) {
+            // 0x, and two digits if there is a byte.
+            let first = text(&instruction["data"]).get(2..4).unwrap_or("0");
+            signatures += U256::from_str_radix(first, 16).expect("hexadecimal digits");
+        }
+    }
+    signatures * U256::from(LAMPORTS_PER_SIGNATURE) + amount(&facts["fees"]["max_priority_fee"])
 }
 
 /// `program.instruction`. A memo program has one instruction, which has no name.
@@ -100,30 +115,38 @@ fn name_of(decoded: &Value) -> String {
     decoded["instruction"].as_str().map_or(program.to_owned(), |name| format!("{program}.{name}"))
 }
 
-/// The account that lamports or tokens go to.
-fn destination(decoded: &Value) -> Option<&Value> {
-    let member = match name_of(decoded).as_str() {
-        "system.transfer" | "system.transfer_with_seed" | "system.withdraw_nonce_account" => "to",
-        "system.create_account"
-        | "system.create_account_with_seed"
-        | "system.create_account_allow_prefund" => "account",
-        "system.assign" | "system.assign_with_seed" | "system.allocate_with_seed" => "owner",
-        "system.authorize_nonce_account" => "new_authority",
-        "associated_token_account.recover_nested" => "destination",
-        name => match name.strip_prefix("token.").or(name.strip_prefix("token_2022."))? {
+/// The system program.
+const SYSTEM: &str = "11111111111111111111111111111111";
+
+/// Who gets lamports, tokens or control of an account. `Null`: nobody can say who.
+fn destinations(decoded: &Value) -> Vec<&Value> {
+    let members: &[&str] = match name_of(decoded).as_str() {
+        "system.transfer" | "system.transfer_with_seed" | "system.withdraw_nonce_account" => &["to"],
+        "system.create_account" | "system.create_account_with_seed" => &["account", "owner"],
+        // The system program lets anybody make a nonce account of one of its accounts that has memory.
+        "system.create_account_allow_prefund" if decoded["owner"] == SYSTEM => &["account", ""],
+        "system.create_account_allow_prefund" => &["account", "owner"],
+        "system.allocate" => &[""],
+        "system.allocate_with_seed" if decoded["owner"] == SYSTEM => &[""],
+        "system.assign" | "system.assign_with_seed" | "system.allocate_with_seed" => &["owner"],
+        "system.initialize_nonce_account" => &["authority"],
+        "system.authorize_nonce_account" => &["new_authority"],
+        "associated_token_account.create" | "associated_token_account.create_idempotent" => &["account"],
+        "associated_token_account.recover_nested" => &["destination"],
+        name => match name.strip_prefix("token.").or(name.strip_prefix("token_2022.")).unwrap_or_default() {
             "transfer"
             | "transfer_checked"
             | "transfer_checked_with_fee"
             | "close_account"
             | "withdraw_excess_lamports"
-            | "unwrap_lamports" => "destination",
-            "mint_to" | "mint_to_checked" => "account",
-            "approve" | "approve_checked" => "delegate",
-            "set_authority" if decoded["new_authority"].is_string() => "new_authority",
-            _ => return None,
+            | "unwrap_lamports" => &["destination"],
+            "mint_to" | "mint_to_checked" => &["account"],
+            "approve" | "approve_checked" => &["delegate"],
+            "set_authority" if decoded["new_authority"].is_string() => &["new_authority"],
+            _ => &[],
         },
     };
-    Some(&decoded[member])
+    members.iter().map(|member| &decoded[*member]).collect()
 }
 
 /// Whether somebody gets an account, and nobody can say what that is worth.
@@ -131,17 +154,32 @@ fn hands_over_control(decoded: &Value) -> bool {
     match name_of(decoded).as_str() {
         "system.assign"
         | "system.assign_with_seed"
+        | "system.allocate"
         | "system.allocate_with_seed"
+        | "system.create_account_allow_prefund"
+        | "system.initialize_nonce_account"
         | "system.authorize_nonce_account" => true,
         "token.set_authority" | "token_2022.set_authority" => decoded["new_authority"].is_string(),
         _ => false,
     }
 }
 
+/// Whether lamports leave a token account, and nobody can say how many, and whether they are wrapped SOL.
+fn empties_a_token_account(decoded: &Value) -> bool {
+    let name = name_of(decoded);
+    let name = name.strip_prefix("token.").or(name.strip_prefix("token_2022."));
+    ["close_account", "withdraw_excess_lamports", "unwrap_lamports"].map(Some).contains(&name)
+}
+
+/// Whether lamports go into a new token account, as many as its size takes.
+fn pays_rent(decoded: &Value) -> bool {
+    decoded["program"] == "associated_token_account" && name_of(decoded).contains(".create")
+}
+
 /// What an instruction does to tokens.
 enum Movement<'a> {
     None,
-    /// Nobody understood the instruction.
+    /// Nobody understood the instruction, or can say what is moved.
     Unknown,
     /// The mint and the amount, as far as the instruction says them.
     Known(Option<&'a str>, Option<U256>),
@@ -151,7 +189,7 @@ fn token_movement(decoded: &Value) -> Movement<'_> {
     if decoded.is_null() {
         return Movement::Unknown;
     }
-    if hands_over_control(decoded) {
+    if hands_over_control(decoded) || empties_a_token_account(decoded) {
         return Movement::Unknown;
     }
     let name = name_of(decoded);

@@ -18,6 +18,7 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use serde_json::value::RawValue;
 
 pub use address::{SolanaAddress, SolanaAddressError};
+pub(crate) use instructions::{SYSTEM, VERIFIERS};
 
 use super::facts::{Facts, SolanaTransactionFacts};
 use super::json::Value;

@@ -40,7 +40,7 @@ pub(super) fn check(rule: &Rule, lints: &mut Lints<'_>) {
     check_solana(rule, lints);
 }
 
-/// Instructions that move nothing can still give accounts away.
+/// Instructions that move nothing can still destroy what is there.
 fn check_solana(rule: &Rule, lints: &mut Lints<'_>) {
     if !rule.operations.contains(&Operation::SolanaTransaction) {
         return;

@@ -152,7 +152,7 @@ fn calls_are_judged_by_their_arguments() {
             (transfer(json!({"amount": {"range": {"min": "100", "max": "100"}}})), Both),
             (transfer(json!({"amount": {"range": {"max": "99"}}})), Neither),
             (transfer(json!({"amount": {"in": ["100"]}})), Both),
-            (transfer(json!({"amount": {"in": ["0x64"]}})), Neither),
+            (transfer(json!({"amount": {"in": ["10"]}})), Neither),
             (transfer(json!({"to": {"in": [BOB]}, "amount": {"range": {"max": "99"}}})), Neither),
             (transfer(json!({"to": {"range": {"max": "99"}}})), DeniesOnly),
             (transfer(json!({"to": {"range": {"max": "99"}}, "amount": {"in": ["1"]}})), Neither),

@@ -14,13 +14,20 @@ mod token;
 use super::SolanaAddress;
 use crate::chain::facts::{MemoVersion, SolanaAccount, SolanaDecodedInstruction};
 
-const SYSTEM: SolanaAddress = program(b"11111111111111111111111111111111");
+pub(crate) const SYSTEM: SolanaAddress = program(b"11111111111111111111111111111111");
 pub(super) const COMPUTE_BUDGET: SolanaAddress = program(b"ComputeBudget111111111111111111111111111111");
 const TOKEN: SolanaAddress = program(b"TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 const TOKEN_2022: SolanaAddress = program(b"TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
 const ASSOCIATED_TOKEN: SolanaAddress = program(b"ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 const MEMO_V1: SolanaAddress = program(b"Memo1UhkJRfHyvLMcVucJwxXeuD728EqVDDwQDxFMNo");
 const MEMO_V2: SolanaAddress = program(b"MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr");
+
+/// The programs that only the runtime runs, to verify signatures, which it charges like a transaction's own.
+pub(crate) const VERIFIERS: [SolanaAddress; 3] = [
+    program(b"Ed25519SigVerify111111111111111111111111111"),
+    program(b"KeccakSecp256k11111111111111111111111111111"),
+    program(b"Secp256r1SigVerify1111111111111111111111111"),
+];
 
 /// What `program` will understand, or `None` if that is not known to the last byte.
 pub(super) fn decode(
