@@ -143,7 +143,7 @@ fn every_entry_is_a_record_to_the_verifier() {
         },
     );
     let (_, chain) = store(&audit);
-    assert_eq!(chain.length(), 5);
+    assert_eq!(chain.length(), 8);
     assert_eq!(chain.check_receipt(&receipt), Ok(()));
 }
 

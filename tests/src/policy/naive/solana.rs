@@ -122,10 +122,11 @@ const SYSTEM: &str = "11111111111111111111111111111111";
 fn destinations(decoded: &Value) -> Vec<&Value> {
     let members: &[&str] = match name_of(decoded).as_str() {
         "system.transfer" | "system.transfer_with_seed" | "system.withdraw_nonce_account" => &["to"],
-        "system.create_account" | "system.create_account_with_seed" => &["account", "owner"],
         // The system program lets anybody make a nonce account of one of its accounts that has memory.
         "system.create_account_allow_prefund" if decoded["owner"] == SYSTEM => &["account", ""],
-        "system.create_account_allow_prefund" => &["account", "owner"],
+        "system.create_account"
+        | "system.create_account_with_seed"
+        | "system.create_account_allow_prefund" => &["account", "owner"],
         "system.allocate" => &[""],
         "system.allocate_with_seed" if decoded["owner"] == SYSTEM => &[""],
         "system.assign" | "system.assign_with_seed" | "system.allocate_with_seed" => &["owner"],
