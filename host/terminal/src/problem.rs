@@ -69,7 +69,7 @@ fn advice(problem: &Problem) -> Option<&'static str> {
             "use another host; restarting the enclave empties its memory, and closes limits that are not \"after_restart\": \"open\""
         }
         "audit_not_stored" => {
-            "the host does not store the audit log: signerctl status says why under audit; repair the store"
+            "the audit log is not stored, or KMS was not told of it for long: signerctl status says why under audit; repair the store, or the way to KMS"
         }
         "malformed_request" => "correct what the answer names; signerctl explain checks sign requests",
         "policy_conflict" => {
