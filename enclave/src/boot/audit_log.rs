@@ -35,6 +35,8 @@ pub(super) struct Witnessed {
     tried: Option<Instant>,
     /// Why the last try failed.
     failure: Option<String>,
+    /// Which of the configuration's keys worked last, counted through all shares.
+    key: usize,
 }
 
 /// Why the host gets no records.
@@ -88,9 +90,14 @@ impl Enclave {
     pub async fn witness_if_due(&self) {
         let State::Ready(ready) = self.state() else { return };
         let configuration = &ready.configured.configuration;
+        // A record is behind from now on, whether or not anybody asks for something.
+        let _ = self.may_decide(&ready.configured);
         let Some(head) = self.audit.to_witness(STORING) else { return };
-        let period = Duration::from_secs(configuration.configuration.audit.witness_s.into());
-        if !self.witnessed().is_due(head.sequence, period) {
+        let audit = configuration.configuration.audit;
+        let period = Duration::from_secs(audit.witness_s.into());
+        // What comes after a witness is witnessed by the next: that must be in time.
+        let half = Duration::from_secs(u64::from(audit.longest_unwitnessed_s / 2));
+        if !self.witnessed().is_due(head.sequence, period.min(half)) {
             return;
         }
         let witness = Witness {
@@ -102,14 +109,21 @@ impl Enclave {
         let started = Instant::now();
         self.witnessed().tried = Some(started);
         let mut failure = None;
-        // Any key's log will do, the first one's if it can be: losing a Region must not stop everything.
-        for key in configuration.configuration.kms.shares.iter().flat_map(|share| &share.keys) {
+        // Any key's log will do: losing a Region must not stop everything, nor be waited for each time.
+        let keys: Vec<_> =
+            configuration.configuration.kms.shares.iter().flat_map(|share| &share.keys).enumerate().collect();
+        let last = self.witnessed().key;
+        let (before, from) = keys.split_at(last.min(keys.len()));
+        for (number, key) in from.iter().chain(before).copied() {
             failure = match timeout(WITNESS_LIMIT, self.kms.leave_witness(key, &witness)).await {
                 Ok(Ok(())) => None,
                 Ok(Err(error)) => Some((error.to_string(), error.operator_text())),
                 Err(_) => Some(("KMS took too long".to_owned(), "KMS took too long".to_owned())),
             };
-            let Some((_, text)) = &failure else { break };
+            let Some((_, text)) = &failure else {
+                self.witnessed().key = number;
+                break;
+            };
             self.events.error("witness_failed", &[("sequence", &head.sequence), ("cause", text)]);
         }
         let newest = self.audit.head().sequence;

@@ -56,9 +56,9 @@ impl Kind {
             Self::Address => Leaf::Address,
             Self::String => Leaf::String,
             Self::Bytes => Leaf::Bytes,
-            Self::FixedBytes(_) => Leaf::FixedBytes,
-            Self::Uint(_) => Leaf::Uint,
-            Self::Int(_) => Leaf::Int,
+            Self::FixedBytes(bytes) => Leaf::FixedBytes(*bytes),
+            Self::Uint(bits) => Leaf::Uint(*bits),
+            Self::Int(bits) => Leaf::Int(*bits),
             Self::Tuple(_) | Self::Array(..) => return None,
         })
     }

@@ -53,18 +53,18 @@ pub struct Function {
 /// What kind of value a path leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leaf {
-    /// `uint8` to `uint256`
-    Uint,
-    /// `int8` to `int256`
-    Int,
+    /// `uint8` to `uint256`, by the number of bits
+    Uint(usize),
+    /// `int8` to `int256`, by the number of bits
+    Int(usize),
     /// `bool`
     Bool,
     /// `address`
     Address,
     /// `bytes`
     Bytes,
-    /// `bytes1` to `bytes32`
-    FixedBytes,
+    /// `bytes1` to `bytes32`, by the number of bytes
+    FixedBytes(usize),
     /// `string`
     String,
 }

@@ -191,10 +191,10 @@ fn paths_lead_to_values_and_everything_else_is_told() {
         function("fill((address to, uint8[] parts, (bytes4 tag)[2] tags)[] orders, string note, int8 n)");
     for (text, leaf) in [
         ("note", Leaf::String),
-        ("n", Leaf::Int),
+        ("n", Leaf::Int(8)),
         ("orders[].to", Leaf::Address),
-        ("orders[].parts[]", Leaf::Uint),
-        ("orders[].tags[].tag", Leaf::FixedBytes),
+        ("orders[].parts[]", Leaf::Uint(8)),
+        ("orders[].tags[].tag", Leaf::FixedBytes(4)),
     ] {
         assert_eq!(order.check_path(&path(text)), Ok(leaf), "{text}");
         assert_eq!(path(text).to_string(), text);

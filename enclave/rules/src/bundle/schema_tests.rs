@@ -253,7 +253,7 @@ fn values_of_arguments_are_spelled_as_arguments_are() {
     let with = |path: &str, test: Value| {
         let mut bundle = sample();
         bundle["abis"][0]["functions"] =
-            json!(["transfer(address to, uint256 amount, bytes data, int8 i, bool b)"]);
+            json!(["transfer(address to, uint256 amount, bytes data, int8 i, bool b, bytes4 four, uint8 u)"]);
         bundle["rules"][0]["when"]["evm_transaction"]["calls"][0]["arguments"] = json!({path: test});
         match read(&bundle) {
             Ok(_) => String::new(),
@@ -264,7 +264,9 @@ fn values_of_arguments_are_spelled_as_arguments_are() {
     for (path, test) in [
         ("to", json!({"in": ["self", TOKEN, TOKEN.to_lowercase()]})),
         ("amount", json!({"in": ["0", "10"]})),
-        ("i", json!({"not_in": ["0", "10", "-10"]})),
+        ("i", json!({"not_in": ["0", "10", "-10", "127", "-128"]})),
+        ("u", json!({"in": ["255"]})),
+        ("four", json!({"in": ["0x00000000"]})),
         ("b", json!({"in": [true, "false"]})),
         ("data", json!({"in": ["0x", "0x0a"]})),
     ] {
@@ -279,6 +281,11 @@ fn values_of_arguments_are_spelled_as_arguments_are() {
         ("amount", json!({"in": [true]}), "in decimal"),
         ("i", json!({"in": ["-01"]}), "in decimal"),
         ("i", json!({"in": ["-0"]}), "in decimal"),
+        ("i", json!({"in": ["128"]}), "of its size"),
+        ("i", json!({"in": ["-129"]}), "of its size"),
+        ("u", json!({"not_in": ["256"]}), "of its size"),
+        ("four", json!({"in": ["0x00"]}), "as many bytes"),
+        ("four", json!({"in": ["0x0000000000"]}), "as many bytes"),
         ("data", json!({"in": ["0xAB"]}), "lower-case"),
         ("b", json!({"in": ["1"]}), "true or false"),
     ] {

@@ -132,32 +132,42 @@ impl Test {
 fn is_spelled(leaf: Leaf, value: &TestValue) -> bool {
     let TestValue::Text(text) = value else { return matches!(leaf, Leaf::Bool | Leaf::String) };
     match leaf {
-        Leaf::Uint => is_decimal(text),
-        Leaf::Int => match text.strip_prefix('-') {
-            Some(digits) => digits != "0" && is_decimal(digits),
-            None => is_decimal(text),
-        },
+        Leaf::Uint(bits) => decimal(text).is_some_and(|number| number.bit_len() <= bits),
+        Leaf::Int(bits) => {
+            // -128 to 127.
+            let fits = |magnitude: U256| magnitude.bit_len() < bits;
+            match text.strip_prefix('-') {
+                Some(digits) => {
+                    decimal(digits).is_some_and(|number| number.checked_sub(U256::from(1)).is_some_and(fits))
+                }
+                None => decimal(text).is_some_and(fits),
+            }
+        }
         Leaf::Bool => text == "true" || text == "false",
         Leaf::Address => text == "self" || text.parse::<EvmAddress>().is_ok(),
-        Leaf::Bytes | Leaf::FixedBytes => {
-            let lower = |digit: char| digit.is_ascii_digit() || ('a'..='f').contains(&digit);
-            text.strip_prefix("0x")
-                .is_some_and(|digits| digits.len().is_multiple_of(2) && digits.chars().all(lower))
-        }
+        Leaf::Bytes => byte_count(text).is_some(),
+        Leaf::FixedBytes(bytes) => byte_count(text) == Some(bytes),
         Leaf::String => true,
     }
 }
 
-fn is_decimal(text: &str) -> bool {
-    text.parse::<Int>().is_ok_and(|number| number.to_string() == text)
+fn decimal(text: &str) -> Option<U256> {
+    text.parse::<Int>().ok().filter(|number| number.to_string() == text).map(|number| number.0)
+}
+
+/// How many bytes the digits are, if they are spelled as those of facts.
+fn byte_count(text: &str) -> Option<usize> {
+    let digits = text.strip_prefix("0x")?;
+    let lower = |digit: char| digit.is_ascii_digit() || ('a'..='f').contains(&digit);
+    (digits.len().is_multiple_of(2) && digits.chars().all(lower)).then_some(digits.len() / 2)
 }
 
 fn spelling(leaf: Leaf) -> &'static str {
     match leaf {
-        Leaf::Uint | Leaf::Int => "write integers in decimal, without leading zeros",
+        Leaf::Uint(_) | Leaf::Int(_) => "write integers of its size in decimal, without leading zeros",
         Leaf::Bool => "write true or false",
         Leaf::Address => "write an address, or \"self\"",
-        Leaf::Bytes | Leaf::FixedBytes => "write bytes as 0x and lower-case hexadecimal digits",
+        Leaf::Bytes | Leaf::FixedBytes(_) => "write as many bytes as 0x and lower-case hexadecimal digits",
         Leaf::String => "write a string",
     }
 }

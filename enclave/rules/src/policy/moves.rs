@@ -83,9 +83,12 @@ fn system(instruction: &SystemInstruction) -> [Option<Move<'_>>; 2] {
         | I::TransferWithSeed { to, lamports, .. }
         | I::WithdrawNonceAccount { to, lamports, .. } => Move::lamports(to, *lamports),
         // The account was empty, so what its owner gets is what it is given.
-        I::CreateAccount { account, lamports, owner, .. }
-        | I::CreateAccountWithSeed { account, lamports, owner, .. } => {
-            let owned = Move { to: Holder::Address(*owner), what: Moved::Lamports(0) };
+        I::CreateAccount { account, lamports, owner, space, .. }
+        | I::CreateAccountWithSeed { account, lamports, owner, space, .. } => {
+            // Anybody makes a nonce account of his own of one that has memory and stays the system program's.
+            let open = *owner == SYSTEM && *space > 0;
+            let to = if open { Holder::Anybody } else { Holder::Address(*owner) };
+            let owned = Move { to, what: Moved::Lamports(0) };
             return [Some(Move::lamports(account, *lamports)), Some(owned)];
         }
         // It need not have been.
@@ -118,11 +121,14 @@ fn token(instruction: &TokenInstruction) -> Option<Move<'_>> {
         I::CloseAccount { destination, .. }
         | I::WithdrawExcessLamports { destination, .. }
         | I::UnwrapLamports { destination, .. } => (destination, Moved::Remainder),
+        // The account is empty, or its owner has it already.
+        I::InitializeAccount { owner, .. } => (owner, Moved::Lamports(0)),
+        I::InitializeAccount3 { owner, .. } => {
+            return Some(Move { to: Holder::Address(*owner), what: Moved::Lamports(0) });
+        }
         // Without a new authority, control ends.
         I::SetAuthority { new_authority, .. } => return new_authority.map(Move::control),
         I::InitializeMint { .. }
-        | I::InitializeAccount { .. }
-        | I::InitializeAccount3 { .. }
         | I::InitializeMultisig { .. }
         | I::Revoke { .. }
         | I::Burn { .. }

@@ -81,6 +81,7 @@ fn number(code: Code) -> i32 {
         | Code::KmsFailed
         | Code::NsmFailed
         | Code::GuardFull
+        | Code::AuditNotStored
         | Code::ClockUnavailable => -32002, // resource unavailable
         Code::PolicyDenied
         | Code::LimitReached

@@ -105,8 +105,8 @@ impl Trail {
         unclaimed
             .map(|(id, opening)| {
                 format!(
-                    "KMS gave a data key of keyring {} at {} (request {}), and no log has the enclave that got it: its \
-                     log was hidden, or it died before the record was stored",
+                    "KMS gave a data key of keyring {} at {} (request {}), and no attested log has it: the log of the \
+                     enclave that got it was hidden, or it died or failed before it was ready",
                     opening.keyring,
                     opening.at,
                     clean(id)

@@ -123,6 +123,11 @@ fn destinations(decoded: &Value) -> Vec<&Value> {
     let members: &[&str] = match name_of(decoded).as_str() {
         "system.transfer" | "system.transfer_with_seed" | "system.withdraw_nonce_account" => &["to"],
         // The system program lets anybody make a nonce account of one of its accounts that has memory.
+        "system.create_account" | "system.create_account_with_seed"
+            if decoded["owner"] == SYSTEM && amount(&decoded["space"]) > U256::ZERO =>
+        {
+            &["account", ""]
+        }
         "system.create_account_allow_prefund" if decoded["owner"] == SYSTEM => &["account", ""],
         "system.create_account"
         | "system.create_account_with_seed"
@@ -143,6 +148,7 @@ fn destinations(decoded: &Value) -> Vec<&Value> {
             | "unwrap_lamports" => &["destination"],
             "mint_to" | "mint_to_checked" => &["account"],
             "approve" | "approve_checked" => &["delegate"],
+            "initialize_account" | "initialize_account3" => &["owner"],
             "set_authority" if decoded["new_authority"].is_string() => &["new_authority"],
             _ => &[],
         },

@@ -26,7 +26,7 @@ fn check_call(call: &Call, lints: &mut Lints<'_>) {
     for (path, test) in &arguments.0 {
         let leaf = FieldPath::parse(path).and_then(|path| function.check_path(&path));
         let Ok(leaf) = leaf else { continue };
-        if matches!(test, Test::Range(_)) && !matches!(leaf, Leaf::Uint | Leaf::Int) {
+        if matches!(test, Test::Range(_)) && !matches!(leaf, Leaf::Uint(_) | Leaf::Int(_)) {
             lints.error(format!("tests the range of {path}, which is no integer, so that it is never known"));
         }
     }

@@ -255,6 +255,27 @@ fn an_account_that_is_made_is_its_owners() {
             ],
         );
     }
+    // The system program's account with memory is anybody's.
+    for (space, allowed) in [(80, DeniesOnly), (0, Both)] {
+        let owner = SolanaAddress::new([0; 32]);
+        let instruction =
+            SystemInstruction::CreateAccount { from, account: made_account, lamports, space, owner };
+        check_each(made(instruction), &[(recipients(&[BOB, [0; 32]]), allowed)]);
+    }
+    // A token account that is made is its owner's.
+    let initialize = TokenInstruction::InitializeAccount3 {
+        account: made_account,
+        mint: account(MINT),
+        owner: SolanaAddress::new(BOB),
+    };
+    check_each(
+        facts(vec![SolanaDecodedInstruction::Token(initialize)]),
+        &[
+            (recipients(&[BOB]), Both),
+            (recipients(&[OURS]), Neither),
+            (json!({"mints": [text(MINT)]}), Neither),
+        ],
+    );
     // It may have been ours, with all that it has.
     for (owner, of_owner) in [(PROGRAM, Both), ([0; 32], DeniesOnly)] {
         let owner_address = SolanaAddress::new(owner);
